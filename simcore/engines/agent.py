@@ -1,0 +1,140 @@
+"""The agent engine: at-risk classes, victims and destinations per cell, then every bound victim walked to an outcome.
+
+`simulate_rows` is the one compiled entry point; it fills a slice of the rows of a block and can run in any thread.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from simcore.compilation import kernel
+from simcore.engines.collapsed import BLOCKS_AT_ONCE, FateTables, walk_collapsed
+from simcore.engines.counts import Counts
+from simcore.engines.keys import Keys
+from simcore.engines.leg_by_leg import walk_leg_by_leg
+from simcore.engines.source_draws import draw_cell
+from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
+from simcore.transit_zone.fates import GUIDE_SIZE
+from simcore.transit_zone.legs import fork_shares, leg_probabilities, reattempt_probabilities
+from simcore.transit_zone.plan import TransitPlan
+
+COLLAPSED, LEG_BY_LEG = range(2)
+WALKERS = {"collapsed": COLLAPSED, "leg-by-leg": LEG_BY_LEG}
+
+
+def make_tables(plan: TransitPlan) -> FateTables:
+    """Return the work space of one thread's walks."""
+    tables = max((plan.start_first_fate.size - 1) * plan.attempt_cap, 1)
+    fates = max(plan.most_fates, 1)
+    return FateTables(
+        ready=np.zeros(tables, dtype=np.bool_),
+        high=np.empty((tables, fates), dtype=np.uint32),
+        low=np.empty((tables, fates), dtype=np.uint32),
+        last=np.zeros(tables, dtype=np.int64),
+        guide=np.empty((tables, GUIDE_SIZE), dtype=np.uint16),
+        histogram=np.zeros(fates, dtype=np.int64),
+        words=np.empty((4, BLOCKS_AT_ONCE), dtype=np.uint32),
+    )
+
+
+@kernel
+def simulate_rows(
+    source: SourcePlan,
+    transit: TransitPlan,
+    keys: Keys,
+    walker: int,
+    theta: FloatArray,
+    theta_row: IntArray,
+    at_risk_shares: FloatArray,
+    scores: FloatArray,
+    theta_ids: npt.NDArray[np.uint32],
+    replicate_ids: npt.NDArray[np.uint32],
+    cell_slot: IntArray,
+    stratum_slot: IntArray,
+    tables: FateTables,
+    counts: Counts,
+    first_row: int,
+) -> int:
+    """Simulate ``n`` replicates into rows ``first_row ...`` of ``counts`` (which must be zero there).
+
+    Parameters
+    ----------
+    walker : int
+        COLLAPSED or LEG_BY_LEG.
+    theta : float64 [t, P]
+        Distinct parameter vectors of the slice.
+    theta_row : int64 [n]
+        Row of ``theta`` of each replicate; equal neighbours share all tables.
+    at_risk_shares : float64 [t, C, R]
+        Marginal at-risk shares of each theta.
+    scores : float64 [n, E]
+        Standard normal scores of the shared effects.
+    theta_ids, replicate_ids : uint32 [n]
+        Addresses.
+    cell_slot : int64 [C]
+        Slot of a person cell in ``persons`` and ``at_risk``.
+    stratum_slot : int64 [S]
+        Slot of a stratum in the other counts.
+
+    Returns
+    -------
+    int
+        Number of agents (bound victims) walked.
+    """
+    cells = source.population.size
+    exploitations = source.members.size
+    legs = np.empty((transit.profile_split.size, transit.attempt_cap, 1 + transit.causes))
+    shares = np.empty(transit.fork_share.size)
+    reattempts = np.empty((transit.reattempt.shape[0], transit.attempt_cap))
+    classes = np.empty(1 << at_risk_shares.shape[2])
+    events = np.empty((classes.size, 1 + exploitations))
+    bound = np.empty(exploitations, dtype=np.int64)
+    walked = 0
+    current = -1
+    for i in range(theta_ids.size):
+        parameters = theta[theta_row[i]]
+        if theta_row[i] != current:
+            current = theta_row[i]
+            leg_probabilities(transit, parameters, legs)
+            fork_shares(transit, parameters, shares)
+            reattempt_probabilities(transit, parameters, reattempts)
+            tables.ready[:] = False
+        row = first_row + i
+        replicate_id, theta_id = replicate_ids[i], theta_ids[i]
+        for cell in range(cells):
+            first_stratum = cell * exploitations
+            draw_cell(
+                source,
+                keys,
+                parameters,
+                scores[i],
+                at_risk_shares[current, cell],
+                cell,
+                replicate_id,
+                theta_id,
+                classes,
+                events,
+                counts,
+                cell_slot[cell],
+                stratum_slot[first_stratum : first_stratum + exploitations],
+                row,
+                bound,
+            )
+            for x in range(exploitations):
+                if bound[x] == 0:
+                    continue
+                walked += bound[x]
+                stratum = first_stratum + x
+                slot = stratum_slot[stratum]
+                if walker == COLLAPSED:
+                    walk_collapsed(
+                        transit, keys, tables, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
+                        counts, slot, row,
+                    )  # fmt: skip
+                else:
+                    walk_leg_by_leg(
+                        transit, keys, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
+                        counts, slot, row,
+                    )  # fmt: skip
+    return walked

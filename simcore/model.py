@@ -1,0 +1,155 @@
+"""A compiled model: everything of a scenario as flat arrays, ready for any engine.
+
+`compile_model` is the one place where the declarative scenario meets the numerical rooms; after it arrays are trusted.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from simcore.engines.keys import Keys, derive_keys, refuse_collisions
+from simcore.engines.random import derive_key
+from simcore.source_zone.at_risk import AtRiskShares, clamp_shares
+from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
+from simcore.source_zone.plan import FloatArray, SourcePlan
+from simcore.transit_zone.compile import compile_transit
+from simcore.transit_zone.journeys import JourneyCompiler
+from simcore.transit_zone.plan import TransitPlan
+from simcore.transit_zone.states import StatePlan, compile_states
+from simcore.uncertainty import ParameterSpace
+from simcore.uncertainty.draws import DrawPlan, draw_parameters, draw_shared_scores
+
+if TYPE_CHECKING:
+    from simcore.scenario import Scenario
+
+RESULTS_VERSION = 1
+"""Raised by every change that alters the bits of a result (engine, source zone, quantiles, address map)."""
+
+AXES = ("origin", "sex", "age_band", "exploitation")
+IdArray = npt.NDArray[np.uint32]
+
+
+@dataclass(frozen=True)
+class Streams:
+    """Everything that depends on the seed: keys of the individual draws, of theta and of the shared effects."""
+
+    seed: int
+    keys: Keys
+    parameters: DrawPlan
+    shared: npt.NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class CompiledModel:
+    """A scenario as flat arrays.
+
+    Attributes
+    ----------
+    scenario : Scenario
+    space : ParameterSpace
+        Columns of theta.
+    cells, strata : list of dict
+        Coordinates of person cells (C) and strata (S = C X) in order.
+    source : SourcePlan
+    transit : TransitPlan
+    journeys : JourneyCompiler
+        Names behind the indices of ``transit``.
+    at_risk : AtRiskShares
+    """
+
+    scenario: Scenario
+    space: ParameterSpace
+    cells: list[dict[str, str]]
+    strata: list[dict[str, str]]
+    source: SourcePlan
+    transit: TransitPlan
+    journeys: JourneyCompiler
+    at_risk: AtRiskShares
+
+    @cached_property
+    def risk_labels(self) -> list[str]:
+        """Labels of the risk classes 1 .. 2**R - 1."""
+        return risk_class_labels(self.scenario.risk_levels)
+
+    @cached_property
+    def destinations(self) -> list[str]:
+        """Names of the destinations."""
+        return list(self.scenario.document.destinations.levels)
+
+    def states(self, *, ended: bool = False) -> StatePlan:
+        """Return the expanded journey states that the exact moments need."""
+        return compile_states(self.journeys, [int(start) for start in self.transit.fork_start], ended=ended)
+
+    def streams(self, seed: int) -> Streams:
+        """Derive every key of a run from its seed.
+
+        Raises
+        ------
+        ScenarioError
+            If two streams have the same key.
+        """
+        keys = derive_keys(
+            seed,
+            [tuple(cell.values()) for cell in self.cells],
+            [tuple(stratum.values()) for stratum in self.strata],
+            self.journeys.legs,
+            self.journeys.points,
+        )
+        effects = shared_effect_elements(self.scenario)
+        shared = np.array([derive_key(seed, "shared", (name, *levels)) for name, levels in effects], dtype=np.uint64)
+        parameters = self.space.draw_plan(seed)
+        refuse_collisions(*keys, parameters.key, shared)
+        return Streams(seed, keys, parameters, shared)
+
+    def draw_theta(self, streams: Streams, theta_ids: IdArray) -> FloatArray:
+        """Return theta of ``theta_ids`` (uint32 [n]): float64 [n, P]."""
+        theta = np.empty((theta_ids.size, self.space.size))
+        draw_parameters(streams.parameters, theta_ids, theta)
+        return theta
+
+    def draw_scores(self, streams: Streams, theta_ids: IdArray, shared_ids: IdArray) -> FloatArray:
+        """Return the shared scores of each replicate: float64 [n, E]."""
+        scores = np.empty((theta_ids.size, streams.shared.size))
+        draw_shared_scores(streams.shared, theta_ids, shared_ids, scores)
+        return scores
+
+    def at_risk_shares(self, theta: FloatArray) -> tuple[FloatArray, int]:
+        """Return marginal at-risk shares, float64 [n, C, R], held to at most one, and how many had to be held."""
+        shares = self.at_risk(theta)
+        return shares, int(clamp_shares(shares, self.source.active))
+
+
+def compile_model(scenario: Scenario, *, routes: bool = True) -> CompiledModel:
+    """Compile a validated scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    routes : bool
+        List the routes of the journey graph (for the collapsed walk).
+
+    Raises
+    ------
+    ScenarioError
+        If a distribution cannot be tabulated or the graph has too many routes.
+    """
+    levels = {axis: scenario.levels(axis) for axis in AXES}
+
+    def coordinates(axes: tuple[str, ...]) -> list[dict[str, str]]:
+        return [dict(zip(axes, names, strict=True)) for names in itertools.product(*(levels[axis] for axis in axes))]
+
+    cells, strata = coordinates(AXES[:3]), coordinates(AXES)
+    space = ParameterSpace(scenario)
+    at_risk = scenario.at_risk_model.compile(scenario, scenario.at_risk_block, space, cells)
+    source = compile_source(scenario, space, cells, strata)
+    walking = [
+        stratum if active else None for stratum, active in zip(strata, active_strata(scenario, strata), strict=True)
+    ]
+    transit, journeys = compile_transit(scenario, space, walking, routes=routes)
+    return CompiledModel(scenario, space, cells, strata, source, transit, journeys, at_risk)

@@ -1,0 +1,6 @@
+"""Running a model: blocks of replicates, the thread pool that computes them, progress, and the finished file."""
+
+from simcore.runner.progress import Progress
+from simcore.runner.run import RunInterrupted, run
+
+__all__ = ["Progress", "RunInterrupted", "run"]

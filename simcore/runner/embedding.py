@@ -1,0 +1,40 @@
+"""The scenario inside a results file: what is stored of it, and how it comes out again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from simcore.errors import ResultsError
+from simcore.scenario.provenance import to_json
+
+if TYPE_CHECKING:
+    from simcore.scenario import Scenario
+    from simcore.store import Results
+
+SCENARIO_DOCUMENT = "scenario.json"
+TABLE_PREFIX = "tables/"
+
+
+def embedded_documents(scenario: Scenario) -> dict[str, str]:
+    """Return name -> text of the resolved scenario and its tables, as a results file stores them."""
+    tables = {TABLE_PREFIX + name: text for name, text in scenario.tables.items()}
+    return {SCENARIO_DOCUMENT: to_json(scenario.resolved), **tables}
+
+
+def scenario_of(results: Results) -> Scenario:
+    """Return the scenario that results were made with.
+
+    Raises
+    ------
+    ResultsError
+        If the file holds none.
+    """
+    from simcore.scenario import scenario_from_embedded
+
+    documents = results.documents()
+    if SCENARIO_DOCUMENT not in documents:
+        raise ResultsError(f"{results.path or 'results in memory'}: holds no scenario")
+    tables = {
+        name.removeprefix(TABLE_PREFIX): text for name, text in documents.items() if name.startswith(TABLE_PREFIX)
+    }
+    return scenario_from_embedded(documents[SCENARIO_DOCUMENT], tables)

@@ -1,0 +1,315 @@
+"""`run`: simulate a scenario and store the result."""
+
+from __future__ import annotations
+
+import os
+import resource
+import secrets
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from simcore.engines.agent import WALKERS
+from simcore.errors import ResultsError, UserError, nearest
+from simcore.model import RESULTS_VERSION, compile_model
+from simcore.runner.blocks import Block, Work, new_block, simulate_slice, slices
+from simcore.runner.design import Design, make_design
+from simcore.runner.embedding import embedded_documents
+from simcore.runner.progress import Progress
+from simcore.runner.slots import make_slots, stored_axes
+from simcore.store import EncodedBlock, Results, Writer, encode_block, open_results
+from simcore.store.layout import CHUNK_ROWS
+from simcore.store.provenance import environment, utc_now
+
+if TYPE_CHECKING:
+    from simcore.scenario import Scenario
+
+ENGINES = ("agent",)
+GENERATOR = "Philox4x32-10"
+# What makes two runs the same run: if all of these agree, so does every number.
+IDENTITY = (
+    "scenario_digest",
+    "results_version",
+    "seed",
+    "requested_replicates",
+    "nested",
+    "engine",
+    "walker",
+    "store_by",
+    "ended",
+)
+
+
+class RunInterrupted(Exception):
+    """The run was interrupted after at least one block; ``results`` holds what was finished, None if nothing was."""
+
+    def __init__(self, results: Results | None) -> None:
+        super().__init__("interrupted")
+        self.results = results
+
+
+def run(
+    scenario: Scenario,
+    *,
+    replicates: int | None = None,
+    nested: tuple[int, int] | None = None,
+    seed: int | None = None,
+    output: str | os.PathLike[str] | None = None,
+    engine: str = "agent",
+    walker: str = "collapsed",
+    threads: int | None = None,
+    store_by: Sequence[str] | None = None,
+    store_ended: bool = False,
+    store_theta: bool = True,
+    progress: Callable[[Progress], None] | None = None,
+    command_line: str = "",
+) -> Results:
+    """Simulate a scenario and store every count of every replicate.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        From `load_scenario`.
+    replicates : int, optional
+        Replicates, each with its own draw of every parameter. Give this or ``nested``.
+    nested : (int, int), optional
+        Parameter sets, and replicates of each.
+    seed : int, optional
+        0 <= seed < 2**64; drawn and stored if not given. The same scenario and seed give the same numbers for any
+        number of threads.
+    output : path, optional
+        Results file; without it the results are kept in memory. A file with the finished results of the same run is
+        opened and returned; any other existing file is an error.
+    engine : {"agent"}
+    walker : {"collapsed", "leg-by-leg"}
+        Two ways to the same law; they agree in distribution, not in bits.
+    threads : int, optional
+        Worker threads; by default one per available processor.
+    store_by : sequence of str, optional
+        Axes to keep apart in the file; by default those of the scenario's ``[store]``.
+    store_ended : bool
+        Store ended attempts by leg and cause too.
+    store_theta : bool
+        Store the drawn parameters too.
+    progress : callable, optional
+        Called with a `Progress` after every piece of work, in the calling thread.
+    command_line : str, optional
+        Stored with the results.
+
+    Returns
+    -------
+    Results
+
+    Raises
+    ------
+    UserError
+        If an argument cannot be used.
+    ResultsError
+        If the output exists or cannot be written.
+    RunInterrupted
+        On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
+    """
+    design = make_design(replicates, nested)
+    seed = _checked_seed(seed)
+    _check_choice("engine", engine, ENGINES)
+    _check_choice("walker", walker, WALKERS)
+    workers = _checked_threads(threads)
+    model = compile_model(scenario, routes=walker == "collapsed")
+    slots = make_slots(model, by=store_by, ended=store_ended)
+    target = None if output is None else Path(output)
+    attributes = {
+        "scenario_name": scenario.name,
+        "scenario_title": scenario.document.title,
+        "definition": scenario.document.definition,
+        "cohort_year": scenario.document.cohort_year,
+        "scenario_digest": scenario.digest,
+        "results_version": RESULTS_VERSION,
+        "seed": str(seed),
+        "generator": GENERATOR,
+        "engine": engine,
+        "walker": walker,
+        "store_by": ",".join(stored_axes(model, store_by)),
+        "ended": int(store_ended),
+        "command_line": command_line,
+        "started_utc": utc_now(),
+        **environment(),
+    }
+    if target is not None and os.path.lexists(target):
+        return _same_results(target, attributes, design)
+    work = Work(model, model.streams(seed), slots, design, walker)
+    writer = Writer(
+        target,
+        slots.layout,
+        replicates=design.replicates,
+        thetas=design.outer,
+        attributes=attributes,
+        documents=embedded_documents(scenario),
+        store_theta=store_theta,
+    )
+    with writer:
+        return _Session(work, writer, workers, store_theta, progress).run()
+
+
+def _checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return secrets.randbits(32)
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
+        raise UserError(f"seed = {seed!r}: must be a whole number from 0 to 2**64 - 1")
+    return seed
+
+
+def _check_choice(name: str, value: str, known: Sequence[str] | dict[str, int]) -> None:
+    if value not in known:
+        raise UserError(f"{name} = '{value}': unknown{nearest(value, known)} (known: {', '.join(known)})")
+
+
+def _checked_threads(threads: int | None) -> int:
+    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if threads is None:
+        return available
+    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
+        raise UserError(f"threads = {threads!r}: must be a whole number from 1 to 1024")
+    return threads
+
+
+def _same_results(target: Path, attributes: dict[str, object], design: Design) -> Results:
+    """Open finished results of the same run; anything else at the target is refused."""
+    try:
+        results = open_results(target)
+    except ResultsError as error:
+        raise ResultsError(
+            f"{target}: exists and is no results file; choose another name or remove it first"
+        ) from error
+    wanted = {**attributes, "requested_replicates": design.replicates, "nested": [design.outer, design.inner]}
+    different = [key for key in IDENTITY if not _equal(results.attributes.get(key), wanted[key])]
+    if different:
+        results.close()
+        raise ResultsError(
+            f"{target}: holds the results of another run ({different[0]} differs); choose another name or "
+            "remove it first"
+        )
+    if results.status != "complete":
+        done, asked = results.replicates, results.requested_replicates
+        results.close()
+        raise ResultsError(
+            f"{target}: holds an interrupted run, {done} of {asked} replicates; resume is not available yet: "
+            "summarise it as it is, or choose another name"
+        )
+    return results
+
+
+def _equal(stored: object, wanted: object) -> bool:
+    if isinstance(wanted, list):
+        return stored is not None and [int(n) for n in stored] == wanted  # type: ignore[attr-defined]
+    return str(stored) == str(wanted)
+
+
+class _Session:
+    """One run in progress: keeps the pool busy, commits blocks in order, finishes the file."""
+
+    def __init__(
+        self,
+        work: Work,
+        writer: Writer,
+        workers: int,
+        store_theta: bool,
+        progress: Callable[[Progress], None] | None,
+    ) -> None:
+        self.work = work
+        self.writer = writer
+        self.workers = workers
+        self.store_theta = store_theta
+        self.progress = progress
+        self.replicates_done = 0
+        self.agents = 0
+        self.held_shares = 0
+        self.interrupted = False
+        self.started = time.perf_counter()
+        self.encoding: deque[Future[EncodedBlock]] = deque()
+        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="simcore")
+
+    def run(self) -> Results:
+        """Compute and store all blocks."""
+        try:
+            for first in range(0, self.work.design.replicates, CHUNK_ROWS):
+                self._compute(new_block(self.work, first, keep_theta=self.store_theta))
+                if self.interrupted:
+                    break
+            self._commit(keep=0)
+        except BaseException:
+            self.pool.shutdown(wait=False, cancel_futures=True)
+            raise
+        self.pool.shutdown()
+        if self.interrupted and self.writer.rows < self.work.design.replicates:
+            raise RunInterrupted(self._finish("interrupted") if self.writer.rows else None)
+        return self._finish("complete")
+
+    def _compute(self, block: Block) -> None:
+        began, agents_before = time.perf_counter(), self.agents
+        waiting = {self.pool.submit(simulate_slice, self.work, block, *bounds) for bounds in slices(block)}
+        while waiting:
+            try:
+                for done in as_completed(list(waiting)):
+                    report = done.result()
+                    waiting.discard(done)
+                    self.replicates_done += report.rows
+                    self.agents += report.agents
+                    self.held_shares += report.held_shares
+                    self._report()
+            except KeyboardInterrupt:
+                if self.interrupted:  # the second one: stop at once
+                    raise
+                self.interrupted = True
+        seconds, agents = time.perf_counter() - began, self.agents - agents_before
+        self.encoding.append(self.pool.submit(self._encode, block, seconds, agents))
+        if block.theta is not None:
+            self.writer.write_theta(block.first, block.theta)
+        self._commit(keep=1)
+
+    def _encode(self, block: Block, seconds: float, agents: int) -> EncodedBlock:
+        design, layout = self.work.design, self.work.slots.layout
+        replicate_id = design.replicate_ids(block.first, block.stop)
+        return encode_block(
+            layout,
+            {variable.name: getattr(block.counts, variable.name) for variable in layout.variables},
+            first_row=block.first,
+            theta_id=design.theta_ids(block.first, block.stop),
+            replicate_id=replicate_id,
+            shared_id=replicate_id,
+            seconds=seconds,
+            agents=agents,
+        )
+
+    def _commit(self, *, keep: int) -> None:
+        """Commit encoded blocks in order, leaving up to ``keep`` to be encoded while the next block is computed."""
+        while len(self.encoding) > keep:
+            self.writer.commit(self.encoding.popleft().result())
+
+    def _report(self) -> None:
+        if self.progress is not None:
+            seconds = time.perf_counter() - self.started
+            self.progress(Progress(self.replicates_done, self.work.design.replicates, self.agents, seconds))
+
+    def _finish(self, status: str) -> Results:
+        design = self.work.design
+        if self.store_theta and design.inner > 1:
+            thetas = -(-self.writer.rows // design.inner)
+            for first in range(0, thetas, CHUNK_ROWS):
+                ids = Design(min(first + CHUNK_ROWS, thetas)).theta_ids(first, min(first + CHUNK_ROWS, thetas))
+                self.writer.write_theta(first, self.work.model.draw_theta(self.work.streams, ids))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return self.writer.finish(
+            "complete" if status == "complete" else "interrupted",
+            attributes={
+                "finished_utc": utc_now(),
+                "wall_seconds": time.perf_counter() - self.started,
+                "agents_walked": self.agents,
+                "held_shares": self.held_shares,
+                "threads": self.workers,
+                "peak_memory_bytes": peak * (1 if sys.platform == "darwin" else 1024),
+            },
+        )

@@ -1,0 +1,90 @@
+"""Flat arrays of a compiled source zone, and the kernels that read them.
+
+Indices: person cell c = (o G + g) A + a over origins, sexes and age bands; exploitation x of X; risk bit b of R; risk
+class m of 2**R; destination d of D. Stratum s = c X + x.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from simcore.compilation import kernel
+from simcore.source_zone.events import event_probabilities
+from simcore.source_zone.overlap import risk_classes
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+NONE = -1
+
+
+class SourcePlan(NamedTuple):
+    """What the source zone needs besides theta; `columns` are columns of theta, NONE where there is nothing."""
+
+    population: FloatArray  # [C] persons before the factor
+    factor: IntArray  # [C] column of the population factor
+    active: npt.NDArray[np.bool_]  # [C] somebody can be at risk
+    odds_ratio: IntArray  # [C] column of psi
+    members: IntArray  # [X] risk bits that an exploitation needs
+    combined: IntArray  # [C, X] column of the combined share
+    hazard: IntArray  # [C, X] column of the base hazard
+    multiplier_start: IntArray  # [C * X + 1] into `multipliers`
+    multipliers: IntArray  # columns of hazard multipliers
+    effect_start: IntArray  # [C * X + 1] into `effect_element`, `effect_deviation`
+    effect_element: IntArray  # column of the shared scores
+    effect_deviation: IntArray  # column of the standard deviation
+    exposure_years: float
+    destination: IntArray  # [C, X, D] columns of the destination shares
+    bound: int  # the destination that walks on
+
+
+@kernel
+def persons_in_cell(source: SourcePlan, theta: FloatArray, cell: int) -> float:
+    """Return the persons of a cell: table value times factor, rounded half to even (model_spec A1)."""
+    persons = source.population[cell]
+    if source.factor[cell] >= 0:
+        persons *= theta[source.factor[cell]]
+    return np.rint(persons)
+
+
+@kernel
+def cell_probabilities(
+    source: SourcePlan,
+    theta: FloatArray,
+    scores: FloatArray,
+    shares: FloatArray,
+    cell: int,
+    classes: FloatArray,
+    events: FloatArray,
+) -> None:
+    """Fill the risk classes and event probabilities of one cell.
+
+    Parameters
+    ----------
+    theta : float64 [P]
+    scores : float64 [E]
+        Standard normal scores of the shared effects.
+    shares : float64 [R]
+        Marginal at-risk shares of the cell.
+    classes : float64 [2**R], out
+    events : float64 [2**R, 1 + X], out
+        No event, then each exploitation.
+    """
+    odds_ratio = theta[source.odds_ratio[cell]] if source.odds_ratio[cell] >= 0 else 1.0
+    risk_classes(shares, odds_ratio, classes)
+    exploitations = source.members.size
+    hazards = np.empty(exploitations)
+    combined = np.empty(exploitations)
+    for x in range(exploitations):
+        s = cell * exploitations + x
+        combined[x] = theta[source.combined[cell, x]] if source.combined[cell, x] >= 0 else -1.0
+        hazard = theta[source.hazard[cell, x]] if source.hazard[cell, x] >= 0 else 0.0
+        for i in range(source.multiplier_start[s], source.multiplier_start[s + 1]):
+            hazard *= theta[source.multipliers[i]]
+        for i in range(source.effect_start[s], source.effect_start[s + 1]):
+            hazard *= math.exp(theta[source.effect_deviation[i]] * scores[source.effect_element[i]])
+        hazards[x] = hazard
+    event_probabilities(hazards, source.members, combined, source.exposure_years, events)

@@ -1,0 +1,7 @@
+"""Transit zone: the journey from a victim's entry point to an absorbing outcome (model_spec C).
+
+`compile` lays a scenario's journey graph out as flat arrays (`TransitPlan`): journey classes of strata that share every
+parameter, the routes and fates of an attempt from each start point, and the expanded states of a whole journey.
+`legs` turns theta into leg probabilities, branch shares and re-attempt probabilities; `fates` turns those into the
+inverse-CDF tables that the walkers read.
+"""

@@ -1,0 +1,83 @@
+"""Flat arrays of a compiled transit zone.
+
+Indices: leg l of L, point p of N, attempt k = 1..K, cause c (0 = interception, then the terminal causes; C of them),
+outcome o of O. `columns` are columns of theta, NONE where there is nothing.
+
+* A *profile* is a leg with the parameters that one group of strata meets on it; strata with equal parameters share it.
+* A *fork* is the choice of a leg at a point, with its shares.
+* A *journey class* is a set of strata that agree in entry point, profiles, forks, return points and re-attempts.
+* A *start* is a journey class and a point where an attempt begins (the entry point, or a point that one is returned
+to).
+* A *fate* is how an attempt can end: on a route (a path to the border), at one of its legs, by one of its causes, or by
+  arrival. Fates are ordered by route, then leg, then cause, arrival last within its route; an interception has two
+  fates, final return first and re-attempt second.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float64]
+MaskArray = npt.NDArray[np.uint64]
+
+NONE = -1
+REST = -2  # a fork share that is one minus its siblings
+CERTAIN_SHARE = -3  # a fork share that is exactly one
+
+# kinds of fate
+ARRIVAL, RETURNED, REATTEMPT, TERMINAL = range(4)
+
+
+class TransitPlan(NamedTuple):
+    """What the transit zone needs besides theta."""
+
+    attempt_cap: int  # K
+    points: int  # N
+    legs: int  # L
+    causes: int  # C, interception included
+    outcomes: int  # O
+    arrival_outcome: int
+    returned_outcome: int
+    cause_outcome: IntArray  # [C] outcome of a terminal cause; NONE for interception
+    # profiles
+    profile_split: npt.NDArray[np.bool_]  # [F] crude probabilities summing to one, else net ones
+    profile_continue: IntArray  # [F] column of p_C of a split
+    profile_cause: IntArray  # [F, C] column of the base probability
+    modifier_start: IntArray  # [F * C + 1] into `modifiers`
+    modifiers: IntArray  # columns of hazard factors
+    profile_effect: IntArray  # [F] column of the attempt effect eta
+    # forks, flattened over their legs
+    fork_start: IntArray  # [G + 1]
+    fork_share: IntArray  # [H] column, REST or CERTAIN_SHARE
+    fork_leg: IntArray  # [H]
+    # re-attempts
+    reattempt: IntArray  # [Q, K] column of rho2 after attempt k; NONE at the cap
+    # journey classes
+    class_of: IntArray  # [S] class of a stratum
+    class_reattempt: IntArray  # [J] row of `reattempt`
+    class_start: IntArray  # [J] start at the entry point
+    class_fork: IntArray  # [J, N] fork at a point; NONE where the class never is, and at the arrival point
+    class_profile: IntArray  # [J, L] profile of a leg; NONE where the class never takes it
+    class_return: IntArray  # [J, L] point that one is returned to after an interception; NONE as above
+    leg_to: IntArray  # [L]
+    arrival_point: int
+    # starts and their routes
+    start_class: IntArray  # [A]
+    start_point: IntArray  # [A]
+    start_first_route: IntArray  # [A + 1]
+    route_first_step: IntArray  # [R + 1]
+    step_share: IntArray  # [T] entry of `fork_share` taken
+    step_profile: IntArray  # [T]
+    # fates, in order, per start
+    start_first_fate: IntArray  # [A + 1]
+    fate_kind: IntArray  # [Z]
+    fate_outcome: IntArray  # [Z] outcome, NONE for a re-attempt
+    fate_next: IntArray  # [Z] start of the next attempt, NONE unless a re-attempt
+    fate_visited: MaskArray  # [Z] points entered in this attempt, the start included
+    fate_leg: IntArray  # [Z] leg on which the attempt ended; NONE for arrival
+    fate_cause: IntArray  # [Z] its cause; NONE for arrival
+    most_fates: int
