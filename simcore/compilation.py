@@ -61,13 +61,24 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
 
     With ``NUMBA_DISABLE_JIT=1`` the function is returned as it is, and everything still runs (slowly).
     """
+    return _compile(function)
+
+
+def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile like `kernel`, and have LLVM put the function into its callers: for the body of an innermost loop."""
+    return _compile(function, forceinline=True)
+
+
+def _compile(function: Callable[P, R], **options: bool) -> Callable[P, R]:
     config: Any = numba.core.config
     folder = cache_folder()
     previous = config.CACHE_DIR
     if folder is not None:
         config.CACHE_DIR = str(folder)
     try:
-        compiled: Callable[P, R] = numba.njit(cache=folder is not None, nogil=True, error_model="numpy")(function)
+        compiled: Callable[P, R] = numba.njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(
+            function
+        )
     finally:
         config.CACHE_DIR = previous
     return compiled

@@ -9,13 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from simcore.compilation import kernel
-from simcore.engines.collapsed import BLOCKS_AT_ONCE, FateTables, walk_collapsed
+from simcore.engines.collapsed import FateTables, walk_collapsed
 from simcore.engines.counts import Counts
 from simcore.engines.keys import Keys
 from simcore.engines.leg_by_leg import walk_leg_by_leg
 from simcore.engines.source_draws import draw_cell
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
-from simcore.transit_zone.fates import GUIDE_SIZE
 from simcore.transit_zone.legs import fork_shares, leg_probabilities, reattempt_probabilities
 from simcore.transit_zone.plan import TransitPlan
 
@@ -23,19 +22,24 @@ COLLAPSED, LEG_BY_LEG = range(2)
 WALKERS = {"collapsed": COLLAPSED, "leg-by-leg": LEG_BY_LEG}
 
 
-def make_tables(plan: TransitPlan) -> FateTables:
-    """Return the work space of one thread's walks."""
-    tables = max((plan.start_first_fate.size - 1) * plan.attempt_cap, 1)
-    fates = max(plan.most_fates, 1)
-    return FateTables(
-        ready=np.zeros(tables, dtype=np.bool_),
-        high=np.empty((tables, fates), dtype=np.uint32),
-        low=np.empty((tables, fates), dtype=np.uint32),
-        last=np.zeros(tables, dtype=np.int64),
-        guide=np.empty((tables, GUIDE_SIZE), dtype=np.uint16),
-        histogram=np.zeros(fates, dtype=np.int64),
-        words=np.empty((4, BLOCKS_AT_ONCE), dtype=np.uint32),
-    )
+@kernel
+def add_tally(tally: IntArray, counts: Counts, slot: int, row: int) -> None:
+    """Move a stratum's ``tally`` into ``counts`` and zero it."""
+    points, outcomes, attempts = counts.reached.shape[2], counts.outcome.shape[2], counts.attempts.shape[2]
+    for point in range(points):
+        counts.reached[slot, row, point] += tally[point]
+        counts.visits[slot, row, point] += tally[points + point]
+    for outcome in range(outcomes):
+        counts.outcome[slot, row, outcome] += tally[2 * points + outcome]
+    for attempt in range(attempts):
+        counts.attempts[slot, row, attempt] += tally[2 * points + outcomes + attempt]
+    if counts.ended.shape[0] > 0:
+        position = 2 * points + outcomes + attempts
+        for leg in range(counts.ended.shape[2]):
+            for cause in range(counts.ended.shape[3]):
+                counts.ended[slot, row, leg, cause] += tally[position]
+                position += 1
+    tally[:] = 0
 
 
 @kernel
@@ -90,6 +94,8 @@ def simulate_rows(
     classes = np.empty(1 << at_risk_shares.shape[2])
     events = np.empty((classes.size, 1 + exploitations))
     bound = np.empty(exploitations, dtype=np.int64)
+    journey_counts = 2 * transit.points + transit.outcomes + transit.attempt_cap + transit.legs * transit.causes
+    tally = np.zeros(journey_counts, dtype=np.int64)
     walked = 0
     current = -1
     for i in range(theta_ids.size):
@@ -126,15 +132,15 @@ def simulate_rows(
                     continue
                 walked += bound[x]
                 stratum = first_stratum + x
-                slot = stratum_slot[stratum]
                 if walker == COLLAPSED:
                     walk_collapsed(
                         transit, keys, tables, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
-                        counts, slot, row,
+                        tally,
                     )  # fmt: skip
                 else:
                     walk_leg_by_leg(
-                        transit, keys, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
-                        counts, slot, row,
+                        transit, keys, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id, tally
+
                     )  # fmt: skip
+                add_tally(tally, counts, stratum_slot[stratum], row)
     return walked

@@ -1,7 +1,9 @@
 """The collapsed walk: one word per agent and attempt picks the attempt's fate from an inverse-CDF table (DESIGN C3).
 
 Agents keep their identity: agent i of a stratum reads word i % 4 of block i // 4 for its first attempt and its own
-blocks for later ones, so nobody's journey depends on how many others there are.
+for later ones, so nobody's journey depends on how many others there are.
+
+The inner loops touch plain local arrays only: passing a plan of fifty arrays to a function costs more than an attempt.
 """
 
 from __future__ import annotations
@@ -11,16 +13,25 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
-from simcore.engines.counts import Counts
+from simcore.compilation import inner_kernel, kernel
 from simcore.engines.keys import Keys
 from simcore.engines.random import fill_attempt_words, philox4x32
-from simcore.transit_zone.fates import GUIDE_BITS, fate_thresholds, fill_guide
-from simcore.transit_zone.plan import ARRIVAL, REATTEMPT, FloatArray, TransitPlan
+from simcore.transit_zone.fates import (
+    FATE_OF_CELL,
+    FIRST_GUIDE_BITS,
+    GUIDE_SIZE,
+    LATER_GUIDE_BITS,
+    UNDECIDED,
+    fate_thresholds,
+    fill_guide,
+)
+from simcore.transit_zone.plan import REATTEMPT, FloatArray, IntArray, TransitPlan
 
 BLOCKS_AT_ONCE = 256  # Philox blocks of first attempts made in one go: 1,024 agents, 4 KiB of words
-DIRECT_LIMIT = 128  # up to so many agents are recorded one by one, beyond through a histogram of fates
-_GUIDE_SHIFT = np.uint32(32 - GUIDE_BITS)
+DIRECT_LIMIT = 128  # up to so many agents are tallied one by one, beyond through a histogram of fates
+_FIRST_SHIFT = np.uint32(32 - FIRST_GUIDE_BITS)
+_LATER_SHIFT = np.uint32(32 - LATER_GUIDE_BITS)
+_ONE = np.uint64(1)
 
 
 class FateTables(NamedTuple):
@@ -35,6 +46,21 @@ class FateTables(NamedTuple):
     words: npt.NDArray[np.uint32]  # [4, BLOCKS_AT_ONCE]
 
 
+def make_tables(plan: TransitPlan) -> FateTables:
+    """Return the work space of one thread's walks."""
+    tables = max((plan.start_first_fate.size - 1) * plan.attempt_cap, 1)
+    fates = max(plan.most_fates, 1)
+    return FateTables(
+        ready=np.zeros(tables, dtype=np.bool_),
+        high=np.empty((tables, fates), dtype=np.uint32),
+        low=np.empty((tables, fates), dtype=np.uint32),
+        last=np.zeros(tables, dtype=np.int64),
+        guide=np.empty((tables, GUIDE_SIZE), dtype=np.uint16),
+        histogram=np.zeros(fates, dtype=np.int64),
+        words=np.empty((4, BLOCKS_AT_ONCE), dtype=np.uint32),
+    )
+
+
 @kernel
 def prepare_table(
     plan: TransitPlan,
@@ -44,16 +70,15 @@ def prepare_table(
     legs: FloatArray,
     shares: FloatArray,
     reattempts: FloatArray,
-) -> int:
-    """Return the index of the fate table of an attempt from a start, building it if theta is new."""
+) -> None:
+    """Build the fate table of an attempt from a start."""
     table = start * plan.attempt_cap + attempt
-    if not tables.ready[table]:
-        reattempt = reattempts[plan.class_reattempt[plan.start_class[start]], attempt]
-        high, low = tables.high[table], tables.low[table]
-        tables.last[table] = fate_thresholds(plan, start, attempt, legs, shares, reattempt, high, low)
-        fill_guide(high, low, tables.last[table], tables.guide[table])
-        tables.ready[table] = True
-    return table
+    reattempt = reattempts[plan.class_reattempt[plan.start_class[start]], attempt]
+    high, low = tables.high[table], tables.low[table]
+    tables.last[table] = fate_thresholds(plan, start, attempt, legs, shares, reattempt, high, low)
+    bits = FIRST_GUIDE_BITS if attempt == 0 else LATER_GUIDE_BITS
+    fill_guide(high, low, tables.last[table], bits, tables.guide[table])
+    tables.ready[table] = True
 
 
 @kernel
@@ -64,9 +89,31 @@ def low_word(key: np.uint64, agent: int, attempt: int, replicate_id: np.uint32, 
 
 
 @kernel
-def find_fate(
-    tables: FateTables,
+def settle_tie(
+    high: npt.NDArray[np.uint32],
+    low: npt.NDArray[np.uint32],
     table: int,
+    fate: int,
+    last: int,
+    word: np.uint32,
+    word_below: np.uint32,
+) -> int:
+    """Return the first fate from ``fate`` on with (word, word_below) < (high, low), at most ``last``."""
+    while fate < last:
+        if word < high[table, fate] or (word == high[table, fate] and word_below < low[table, fate]):
+            break
+        fate += 1
+    return fate
+
+
+@inner_kernel
+def find_fate(
+    high: npt.NDArray[np.uint32],
+    low: npt.NDArray[np.uint32],
+    guide: npt.NDArray[np.uint16],
+    table: int,
+    shift: np.uint32,
+    last: int,
     word: np.uint32,
     tie_key: np.uint64,
     agent: int,
@@ -74,72 +121,34 @@ def find_fate(
     replicate_id: np.uint32,
     theta_id: np.uint32,
 ) -> int:
-    """Return the first fate f with U < T_f, never past the last possible one."""
-    fate = int(tables.guide[table, word >> _GUIDE_SHIFT])
-    last = tables.last[table]
-    while fate < last:
-        high = tables.high[table, fate]
-        if word < high:
-            break
-        if word == high and low_word(tie_key, agent, attempt, replicate_id, theta_id) < tables.low[table, fate]:
-            break
-        fate += 1
+    """Return the first fate f of a table with U < T_f, never past the last possible one."""
+    cell = np.int64(guide[table, word >> shift])
+    fate = cell & FATE_OF_CELL
+    if cell & UNDECIDED:
+        while fate < last and word > high[table, fate]:
+            fate += 1
+        if fate < last and word == high[table, fate]:  # about fates / 2**32 of draws
+            word_below = low_word(tie_key, agent, attempt, replicate_id, theta_id)
+            fate = settle_tie(high, low, table, fate, last, word, word_below)
     return fate
 
 
-@kernel
-def record(
-    plan: TransitPlan, counts: Counts, slot: int, row: int, fate: int, attempt: int, agents: int, known: np.uint64
+@inner_kernel
+def add_attempt(
+    tally: IntArray,
+    entries: IntArray,
+    first: int,
+    stop: int,
+    points: int,
+    agents: int,
+    known: np.uint64,
 ) -> None:
-    """Add an attempt of ``agents`` with one fate; ``known`` are the points they had reached before this attempt."""
-    visited = plan.fate_visited[fate]
-    counts.attempts[slot, row, attempt] += agents
-    for point in range(plan.points):
-        bit = np.uint64(1) << np.uint64(point)
-        if visited & bit:
-            counts.visits[slot, row, point] += agents
-            if not known & bit:
-                counts.reached[slot, row, point] += agents
-    kind = plan.fate_kind[fate]
-    if kind != REATTEMPT:
-        counts.outcome[slot, row, plan.fate_outcome[fate]] += agents
-    if kind != ARRIVAL and counts.ended.shape[0] > 0:
-        counts.ended[slot, row, plan.fate_leg[fate], plan.fate_cause[fate]] += agents
-
-
-@kernel
-def walk_again(
-    plan: TransitPlan,
-    keys: Keys,
-    tables: FateTables,
-    legs: FloatArray,
-    shares: FloatArray,
-    reattempts: FloatArray,
-    stratum: int,
-    agent: int,
-    fate: int,
-    replicate_id: np.uint32,
-    theta_id: np.uint32,
-    counts: Counts,
-    slot: int,
-    row: int,
-) -> None:
-    """Walk the later attempts of one agent, whose first attempt ended in the re-attempt ``fate``."""
-    known = plan.fate_visited[fate]
-    words = philox4x32(np.uint32(agent), np.uint32(0), replicate_id, theta_id, keys.reattempt[stratum])
-    attempt = 1
-    while plan.fate_kind[fate] == REATTEMPT:
-        start = plan.fate_next[fate]
-        position = attempt - 1
-        if position > 0 and position % 4 == 0:
-            block = np.uint32(position // 4)
-            words = philox4x32(np.uint32(agent), block, replicate_id, theta_id, keys.reattempt[stratum])
-        table = prepare_table(plan, tables, start, attempt, legs, shares, reattempts)
-        found = find_fate(tables, table, words[position % 4], keys.tie[stratum], agent, attempt, replicate_id, theta_id)
-        fate = plan.start_first_fate[start] + found
-        record(plan, counts, slot, row, fate, attempt, 1, known)
-        known |= plan.fate_visited[fate]
-        attempt += 1
+    """Add an attempt of ``agents`` to ``tally``: ``entries[first:stop]``, and points not ``known`` as newly reached."""
+    for i in range(first, stop):
+        entry = entries[i]
+        tally[entry] += agents
+        if entry < 2 * points and not known >> np.uint64(entry - points) & _ONE:
+            tally[entry - points] += agents
 
 
 @kernel
@@ -154,40 +163,92 @@ def walk_collapsed(
     agents: int,
     replicate_id: np.uint32,
     theta_id: np.uint32,
-    counts: Counts,
-    slot: int,
-    row: int,
+    tally: IntArray,
 ) -> None:
-    """Walk ``agents`` bound victims of a stratum to their outcomes and add them to ``counts``."""
+    """Walk ``agents`` bound victims of a stratum to their outcomes and add them to ``tally`` (see `TransitPlan`)."""
+    attempt_cap, points = plan.attempt_cap, plan.points
+    first_attempt = 2 * points + plan.outcomes
+    start_first_fate = plan.start_first_fate
+    fate_kind, fate_next, fate_visited = plan.fate_kind, plan.fate_next, plan.fate_visited
+    entry_start, entries = plan.fate_tally_start, plan.fate_tally
+    ready, histogram, words = tables.ready, tables.histogram, tables.words
+    all_high, all_low, all_guide, all_last = tables.high, tables.low, tables.guide, tables.last
+    attempt_key, again_key, tie_key = keys.attempt[stratum], keys.reattempt[stratum], keys.tie[stratum]
+
     start = plan.class_start[plan.class_of[stratum]]
-    table = prepare_table(plan, tables, start, 0, legs, shares, reattempts)
-    first_fate = plan.start_first_fate[start]
-    fates = plan.start_first_fate[start + 1] - first_fate
+    table = start * attempt_cap
+    if not ready[table]:
+        prepare_table(plan, tables, start, 0, legs, shares, reattempts)
+    last = all_last[table]
+    base = start_first_fate[start]
     nowhere = np.uint64(0)
     direct = agents <= DIRECT_LIMIT
+    tally[first_attempt] += agents
     blocks = (agents + 3) // 4
     for first_block in range(0, blocks, BLOCKS_AT_ONCE):
         here = min(BLOCKS_AT_ONCE, blocks - first_block)
-        fill_attempt_words(tables.words, first_block, here, replicate_id, theta_id, keys.attempt[stratum])
+        fill_attempt_words(words, first_block, here, replicate_id, theta_id, attempt_key)
         for lane in range(4):
+            lane_words = words[lane]
             for block in range(here):
                 agent = 4 * (first_block + block) + lane
                 if agent >= agents:
                     break
-                word = tables.words[lane, block]
-                found = find_fate(tables, table, word, keys.tie[stratum], agent, 0, replicate_id, theta_id)
-                fate = first_fate + found
+                found = find_fate(
+                    all_high,
+                    all_low,
+                    all_guide,
+                    table,
+                    _FIRST_SHIFT,
+                    last,
+                    lane_words[block],
+                    tie_key,
+                    agent,
+                    0,
+                    replicate_id,
+                    theta_id,
+                )
+                fate = base + found
                 if direct:
-                    record(plan, counts, slot, row, fate, 0, 1, nowhere)
+                    add_attempt(tally, entries, entry_start[fate], entry_start[fate + 1], points, 1, nowhere)
                 else:
-                    tables.histogram[found] += 1
-                if plan.fate_kind[fate] == REATTEMPT:
-                    walk_again(
-                        plan, keys, tables, legs, shares, reattempts, stratum, agent, fate, replicate_id, theta_id,
-                        counts, slot, row,
-                    )  # fmt: skip
+                    histogram[found] += 1
+                if fate_kind[fate] != REATTEMPT:
+                    continue
+                known = fate_visited[fate]
+                attempt = 1
+                again = philox4x32(np.uint32(agent), np.uint32(0), replicate_id, theta_id, again_key)
+                while fate_kind[fate] == REATTEMPT:
+                    position = attempt - 1
+                    if position > 0 and position % 4 == 0:
+                        again = philox4x32(
+                            np.uint32(agent), np.uint32(position // 4), replicate_id, theta_id, again_key
+                        )
+                    next_start = fate_next[fate]
+                    next_table = next_start * attempt_cap + attempt
+                    if not ready[next_table]:
+                        prepare_table(plan, tables, next_start, attempt, legs, shares, reattempts)
+                    fate = start_first_fate[next_start] + find_fate(
+                        all_high,
+                        all_low,
+                        all_guide,
+                        next_table,
+                        _LATER_SHIFT,
+                        all_last[next_table],
+                        again[position % 4],
+                        tie_key,
+                        agent,
+                        attempt,
+                        replicate_id,
+                        theta_id,
+                    )
+                    tally[first_attempt + attempt] += 1
+                    add_attempt(tally, entries, entry_start[fate], entry_start[fate + 1], points, 1, known)
+                    known |= fate_visited[fate]
+                    attempt += 1
     if not direct:
-        for found in range(fates):
-            if tables.histogram[found] > 0:
-                record(plan, counts, slot, row, first_fate + found, 0, tables.histogram[found], nowhere)
-                tables.histogram[found] = 0
+        for fate in range(base, start_first_fate[start + 1]):
+            number = histogram[fate - base]
+            if number > 0:
+                histogram[fate - base] = 0
+                add_attempt(tally, entries, entry_start[fate], entry_start[fate + 1], points, number, nowhere)

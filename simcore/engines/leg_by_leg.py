@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from simcore.compilation import kernel
-from simcore.engines.counts import Counts
 from simcore.engines.keys import Keys
 from simcore.engines.random import philox4x32
-from simcore.transit_zone.plan import FloatArray, TransitPlan
+from simcore.transit_zone.plan import FloatArray, IntArray, TransitPlan
 
 _TWO_64 = 18446744073709551616.0
 _TOP = np.uint64(0xFFFFFFFFFFFFFFFF)
@@ -52,11 +51,13 @@ def walk_leg_by_leg(
     agents: int,
     replicate_id: np.uint32,
     theta_id: np.uint32,
-    counts: Counts,
-    slot: int,
-    row: int,
+    tally: IntArray,
 ) -> None:
-    """Walk ``agents`` bound victims of a stratum and add them to ``counts``."""
+    """Walk ``agents`` bound victims of a stratum and add them to ``tally`` (see `TransitPlan`)."""
+    points = plan.points
+    first_outcome = 2 * points
+    first_attempt = first_outcome + plan.outcomes
+    first_ended = first_attempt + plan.attempt_cap
     journey = plan.class_of[stratum]
     entry = plan.start_point[plan.class_start[journey]]
     rho = reattempts[plan.class_reattempt[journey]]
@@ -68,14 +69,14 @@ def walk_leg_by_leg(
         attempt = 0
         walking = True
         while walking:  # one turn is one attempt
-            counts.attempts[slot, row, attempt] += 1
+            tally[first_attempt + attempt] += 1
             while True:  # one turn is one point
-                counts.visits[slot, row, point] += 1
+                tally[points + point] += 1
                 if not reached[point]:
                     reached[point] = True
-                    counts.reached[slot, row, point] += 1
+                    tally[point] += 1
                 if point == plan.arrival_point:
-                    counts.outcome[slot, row, plan.arrival_outcome] += 1
+                    tally[first_outcome + plan.arrival_outcome] += 1
                     walking = False
                     break
                 fork = plan.class_fork[journey, point]
@@ -98,15 +99,14 @@ def walk_leg_by_leg(
                 if end == plan.causes:
                     point = plan.leg_to[leg]
                     continue
-                if counts.ended.shape[0] > 0:
-                    counts.ended[slot, row, leg, end] += 1
+                tally[first_ended + leg * plan.causes + end] += 1
                 if end > 0:
-                    counts.outcome[slot, row, plan.cause_outcome[end]] += 1
+                    tally[first_outcome + plan.cause_outcome[end]] += 1
                     walking = False
                 elif rho[attempt] >= 1.0 or (np.uint64(w2) << _SHIFT_32) | np.uint64(w3) < threshold64(rho[attempt]):
                     point = plan.class_return[journey, leg]
                     attempt += 1
                 else:
-                    counts.outcome[slot, row, plan.returned_outcome] += 1
+                    tally[first_outcome + plan.returned_outcome] += 1
                     walking = False
                 break

@@ -33,7 +33,7 @@ class ExpertBlock(Table):
     """The table ``[at_risk.expert]``."""
 
     shares: dict[Name, ShareRule] = Field(min_length=1)
-    multipliers: dict[Name, FactorRule] = {}
+    multipliers: dict[Name, FactorRule] = Field(default={})
 
 
 class ExpertModel:

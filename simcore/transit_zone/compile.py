@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from simcore.uncertainty import ParameterSpace
 
 MAXIMUM_ROUTES = 4096  # from one start; beyond, the table of fates costs more than the walk
-MAXIMUM_FATES = 60000  # the guide holds 16-bit indices
+MAXIMUM_FATES = 32767  # the guide holds 15-bit indices and a flag
 
 Route = list[tuple[int, int, int]]  # (entry of fork_share, leg, point that it leaves)
 
@@ -52,8 +52,7 @@ class _FateCompiler:
         self.outcome: list[int] = []
         self.next: list[int] = []
         self.visited: list[int] = []
-        self.leg: list[int] = []
-        self.cause: list[int] = []
+        self.tally = _Rows()
 
     def start(self, class_index: int, point: int) -> int:
         """Return the index of a start; new ones are compiled later, in order of discovery."""
@@ -110,8 +109,14 @@ class _FateCompiler:
         self.outcome.append(outcome)
         self.next.append(following)
         self.visited.append(visited)
-        self.leg.append(leg)
-        self.cause.append(cause)
+        points, outcomes = len(self.journeys.points), len(self.journeys.outcomes)
+        entries = [points + point for point in range(points) if visited >> point & 1]
+        if outcome != NONE:
+            entries.append(2 * points + outcome)
+        if leg != NONE:
+            first_ended = 2 * points + outcomes + self.journeys.attempt_cap
+            entries.append(first_ended + leg * len(self.journeys.causes) + cause)
+        self.tally.add(entries)
 
 
 def compile_transit(
@@ -194,8 +199,8 @@ def compile_transit(
         fate_outcome=_array(fates.outcome),
         fate_next=_array(fates.next),
         fate_visited=np.array(fates.visited, dtype=np.uint64),
-        fate_leg=_array(fates.leg),
-        fate_cause=_array(fates.cause),
+        fate_tally_start=_array(fates.tally.offsets),
+        fate_tally=_array(fates.tally.values),
         most_fates=int(sizes.max()) if sizes.size else 0,
     )
     return plan, journeys

@@ -19,9 +19,11 @@ WordArray = npt.NDArray[np.uint32]
 _TWO_64 = 18446744073709551616.0
 _TOP = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT_32 = np.uint64(32)
-GUIDE_BITS = 8
-GUIDE_SIZE = 1 << GUIDE_BITS
-_GUIDE_SHIFT = np.uint32(32 - GUIDE_BITS)
+FIRST_GUIDE_BITS = 12  # first attempts: many agents, so nearly every cell is decided without a comparison
+LATER_GUIDE_BITS = 8
+GUIDE_SIZE = 1 << FIRST_GUIDE_BITS  # room for either
+UNDECIDED = 0x8000  # flag of a cell that holds a threshold: search on from its first fate
+FATE_OF_CELL = 0x7FFF
 
 
 @kernel
@@ -87,11 +89,23 @@ def fate_thresholds(
 
 
 @kernel
-def fill_guide(high: WordArray, low: WordArray, last: int, guide: npt.NDArray[np.uint16]) -> None:
-    """Fill ``guide`` (uint16 [GUIDE_SIZE]): the fate of the smallest U of each cell of leading bits."""
+def fill_guide(high: WordArray, low: WordArray, last: int, bits: int, guide: npt.NDArray[np.uint16]) -> None:
+    """Fill the first 2**bits cells of ``guide``: the fate of each cell's smallest U, flagged where it is not of all."""
+    shift = 32 - bits
+    cells = 1 << bits
+    cell = 0
     fate = 0
-    for cell in range(GUIDE_SIZE):
-        smallest = np.uint32(cell) << _GUIDE_SHIFT
-        while fate < last and (high[fate] < smallest or (high[fate] == smallest and low[fate] == 0)):
+    while cell < cells:
+        smallest = cell << shift
+        while fate < last and (np.int64(high[fate]) < smallest or (np.int64(high[fate]) == smallest and low[fate] == 0)):
             fate += 1
-        guide[cell] = fate
+        if fate == last:
+            guide[cell:cells] = fate
+            return
+        ending = np.int64(high[fate]) >> shift  # the cell of the fate's threshold; all before it are decided
+        guide[cell:ending] = fate
+        if (ending << shift) == np.int64(high[fate]) and low[fate] == 0:
+            cell = ending
+        else:
+            guide[ending] = fate | UNDECIDED
+            cell = ending + 1

@@ -8,6 +8,8 @@ outcome o of O. `columns` are columns of theta, NONE where there is nothing.
 * A *journey class* is a set of strata that agree in entry point, profiles, forks, return points and re-attempts.
 * A *start* is a journey class and a point where an attempt begins (the entry point, or a point that one is returned
 to).
+* A *tally* is the vector of counts of a stratum's journeys: reached by point (N), visits by point (N), outcomes (O),
+  attempts (K), ended attempts by leg and cause (L C).
 * A *fate* is how an attempt can end: on a route (a path to the border), at one of its legs, by one of its causes, or by
   arrival. Fates are ordered by route, then leg, then cause, arrival last within its route; an interception has two
   fates, final return first and re-attempt second.
@@ -78,6 +80,6 @@ class TransitPlan(NamedTuple):
     fate_outcome: IntArray  # [Z] outcome, NONE for a re-attempt
     fate_next: IntArray  # [Z] start of the next attempt, NONE unless a re-attempt
     fate_visited: MaskArray  # [Z] points entered in this attempt, the start included
-    fate_leg: IntArray  # [Z] leg on which the attempt ended; NONE for arrival
-    fate_cause: IntArray  # [Z] its cause; NONE for arrival
+    fate_tally_start: IntArray  # [Z + 1] into `fate_tally`
+    fate_tally: IntArray  # entries of a tally that an attempt with this fate adds to: visits, outcome, ended
     most_fates: int

@@ -1,0 +1,1 @@
+"""Scenario files shipped with simcore, found by name."""

@@ -1,0 +1,60 @@
+"""Registry of at-risk models: how many of a cell's persons are at risk of which exploitation (model_spec A3).
+
+Models are found by name through the entry-point group ``simcore.at_risk_models``; another package may add its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
+
+from simcore.errors import ScenarioError, nearest
+from simcore.scenario.references import Reference
+
+if TYPE_CHECKING:
+    from simcore.scenario.validated import Scenario
+
+GROUP = "simcore.at_risk_models"
+
+
+class AtRiskModel(Protocol):
+    """What a model class offers to the scenario room; the source zone asks it for more."""
+
+    name: ClassVar[str]
+    Block: ClassVar[Any]
+    """The table ``[at_risk.<name>]``: a subclass of `simcore.scenario.fields.Table`."""
+
+    @staticmethod
+    def references(block: Any, scenario: Scenario) -> Iterable[Reference]:
+        """Yield every parameter that a validated ``block`` uses; the keys begin with ``("at_risk", name)``."""
+        ...
+
+
+def known_models() -> tuple[str, ...]:
+    """Return the names of all registered models, sorted."""
+    return tuple(sorted({entry.name for entry in entry_points(group=GROUP)}))
+
+
+def load_model(name: str) -> type[AtRiskModel]:
+    """Return the model class registered as ``name``.
+
+    Raises
+    ------
+    ScenarioError
+        Without file and key: if there is no such model, two different ones, or it cannot be imported.
+    """
+    entries = {entry.value: entry for entry in entry_points(group=GROUP) if entry.name == name}
+    if not entries:
+        known = known_models()
+        raise ScenarioError(
+            f"unknown at-risk model {name!r}" + (nearest(name, known) or f" (known: {', '.join(known) or 'none'})")
+        )
+    if len(entries) > 1:
+        raise ScenarioError(f"the at-risk model {name!r} is registered twice: {' and '.join(sorted(entries))}")
+    entry = next(iter(entries.values()))
+    try:
+        model = entry.load()
+    except (ImportError, AttributeError) as error:
+        raise ScenarioError(f"the at-risk model {name!r} ({entry.value}) cannot be loaded: {error}") from None
+    return cast("type[AtRiskModel]", model)

@@ -1,0 +1,235 @@
+"""From a name or a path to a checked `Scenario`: read, put layers together, validate, read tables, check."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import ValidationError
+
+from simcore.errors import ScenarioError, nearest
+from simcore.scenario.at_risk_models import AtRiskModel, known_models, load_model
+from simcore.scenario.checks import check_scenario
+from simcore.scenario.fields import Table
+from simcore.scenario.finding import find_scenario, read_toml_text, shown_path
+from simcore.scenario.locations import KeyPath
+from simcore.scenario.messages import Problem, problems
+from simcore.scenario.patches import Layer, Layers, parse_key, setting_layers
+from simcore.scenario.population import population_from_cells, population_from_table
+from simcore.scenario.provenance import normal_form, scenario_digest
+from simcore.scenario.schema import AtRisk, Document
+from simcore.scenario.tables import read_sources, read_table_text
+from simcore.scenario.validated import Scenario
+
+ReadTable = Callable[[KeyPath, str], tuple[str, str]]
+"""(key path, table name) -> (text, how messages name the table)."""
+
+_POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
+_NESTED = "tables or lists are nested too deeply"
+
+
+def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> Scenario:
+    """Load and check a scenario.
+
+    Parameters
+    ----------
+    name_or_path : str or Path
+        The name of a known scenario (`list_scenarios`), or the path of a TOML file.
+    settings : sequence of str
+        ``"path=value"`` each, applied in order after the file; the value is TOML, as in
+        ``"parameters.rho.distribution.value=0.1"``.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    ScenarioError
+        One line that names file, line, key, value and limit, and the nearest known word.
+    """
+    path = find_scenario(name_or_path)
+    layers = Layers((*read_layers(path), *setting_layers(settings)))
+    return _build(layers, _table_files(layers), path)
+
+
+def scenario_from_embedded(resolved_json: str, tables: Mapping[str, str]) -> Scenario:
+    """Rebuild a scenario from what a results file holds.
+
+    Parameters
+    ----------
+    resolved_json : str
+        `Scenario.resolved` as JSON (`simcore.scenario.provenance.to_json`).
+    tables : dict
+        `Scenario.tables`.
+
+    Raises
+    ------
+    ScenarioError
+        If it is not a scenario that this version can read.
+    """
+    shown = "stored scenario"
+    try:
+        data = json.loads(resolved_json)
+    except (ValueError, RecursionError) as error:
+        raise ScenarioError(f"{shown}: not JSON: {' '.join(str(error).split())}") from None
+    if not isinstance(data, dict):
+        raise ScenarioError(f"{shown}: must be a table")
+    layers = Layers((Layer(shown, data),))
+
+    def read(key: KeyPath, name: str) -> tuple[str, str]:
+        if name not in tables:
+            raise layers.error(key, f"the table {name!r} is not stored{nearest(name, tables)}")
+        return tables[name], f"{shown}, table {name}"
+
+    return _build(layers, read, None)
+
+
+def read_layers(path: Path, above: tuple[Path, ...] = ()) -> tuple[Layer, ...]:
+    """Return the layers of a file: those of its base, if it is a patch, then its own.
+
+    Parameters
+    ----------
+    path : Path
+    above : tuple of Path
+        The patches that led here.
+    """
+    shown = shown_path(path)
+    text = read_toml_text(path, shown)
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        position = _POSITION.search(str(error))
+        line = position["line"] if position and position["line"] else str(text.count("\n") + 1)
+        raise ScenarioError(f"{shown}:{line}: not TOML: {_POSITION.sub('', str(error))}") from None
+    except RecursionError:
+        raise ScenarioError(f"{shown}: {_NESTED}") from None
+    base, removed = data.pop("base", None), data.pop("remove", None)
+    layer = Layer(shown, data, text, path.parent)
+    if base is None:
+        if removed is not None:
+            raise ScenarioError(f"{layer.place(('remove',))}: goes with base, which is missing")
+        return (layer,)
+    if not isinstance(base, str):
+        raise ScenarioError(f"{layer.place(('base',))}: must be the name or path of a scenario, got {base!r}")
+    if "name" not in data:
+        raise ScenarioError(f"{layer.place(('name',))}: missing key: a patch needs a name of its own")
+    if not isinstance(removed, list | None) or not all(isinstance(key, str) for key in removed or ()):
+        raise ScenarioError(f"{layer.place(('remove',))}: must be a list of key paths, got {removed!r}")
+    try:
+        gone = tuple(parse_key(key) for key in removed or ())
+    except ValueError as error:
+        raise ScenarioError(f"{layer.place(('remove',))}: {error}") from None
+    try:
+        base_path = find_scenario(base, beside=path.parent)
+    except ScenarioError as error:
+        raise ScenarioError(f"{layer.place(('base',))}: {error}") from None
+    if not base_path.exists():
+        siblings = [other.name for other in base_path.parent.glob("*.toml")] if base_path.parent.is_dir() else []
+        hint = nearest(base_path.name, siblings)
+        raise ScenarioError(f"{layer.place(('base',))}: no such file: {shown_path(base_path)}{hint}")
+    way = (*above, path.resolve())
+    if base_path.resolve() in way:
+        names = " -> ".join(step.name for step in (*way, base_path))
+        raise ScenarioError(f"{layer.place(('base',))}: leads back to itself: {names}")
+    return (*read_layers(base_path, way), Layer(shown, data, text, path.parent, gone))
+
+
+def _table_files(layers: Layers) -> ReadTable:
+    """Return how tables are read that lie beside the file that names them; beside the working folder for settings."""
+
+    def read(key: KeyPath, name: str) -> tuple[str, str]:
+        folder = layers.source(key).folder or Path()
+        try:
+            return read_table_text(name, folder), shown_path(folder / name)
+        except ScenarioError as error:
+            raise layers.error(key, str(error)) from None
+
+    return read
+
+
+def _first(layers: Layers, found: list[Problem]) -> ScenarioError:
+    (key, text), more = found[0], len(found) - 1
+    return ScenarioError(f"{layers.error(key, text)}{f' (and {more} more)' if more else ''}")
+
+
+def _validate_blocks(layers: Layers, at_risk: AtRisk) -> tuple[type[AtRiskModel], dict[str, Table]]:
+    """Return the chosen at-risk model, and the validated table of every model that has one."""
+    known = known_models()
+    if at_risk.model not in known:
+        raise layers.error(("at_risk", "model"), Scenario.unknown("at-risk model", at_risk.model, known))
+    blocks: dict[str, Table] = {}
+    models: dict[str, type[AtRiskModel]] = {}
+    for name, data in {at_risk.model: {}, **at_risk.blocks}.items():
+        if name not in known:
+            words = (*AtRisk.model_fields, *known)
+            raise layers.error(("at_risk", name), f"unknown key{nearest(name, words)} (known here: {', '.join(words)})")
+        try:
+            models[name] = load_model(name)
+            blocks[name] = models[name].Block.model_validate(data)
+        except ValidationError as error:
+            raise _first(layers, list(problems(error, data, ("at_risk", name)))) from None
+        except ScenarioError as error:
+            raise layers.error(("at_risk", name), str(error)) from None
+    return models[at_risk.model], blocks
+
+
+def _build(layers: Layers, read: ReadTable, path: Path | None) -> Scenario:
+    """Validate the data of ``layers``, read its tables and check the whole."""
+    try:
+        document = Document.model_validate(layers.data)
+    except ValidationError as error:
+        raise _first(layers, list(problems(error, layers.data))) from None
+    except RecursionError:
+        raise ScenarioError(f"{layers.layers[0].shown}: {_NESTED}") from None
+    model, blocks = _validate_blocks(layers, document.at_risk)
+    tables: dict[str, str] = {}
+
+    def table(key: KeyPath, name: str) -> tuple[str, str]:
+        text, shown = read(key, name)
+        if tables.setdefault(name, text) != text:
+            raise layers.error(key, f"two different tables are called {name!r}; give one of them another name")
+        return text, shown
+
+    sources: dict[str, dict[str, str]] = {}
+    if document.sources is not None:
+        sources = read_sources(*table(("sources", "table"), document.sources.table))
+    population = _read_population(document, layers, table, sources)
+    population.setflags(write=False)
+    resolved = normal_form(document, blocks)
+    scenario = Scenario(
+        document=document,
+        population=population,
+        sources=sources,
+        tables=tables,
+        resolved=resolved,
+        digest=scenario_digest(resolved, tables),
+        path=path,
+        at_risk_model=model,
+        at_risk_block=blocks[document.at_risk.model],
+        layers=layers,
+    )
+    check_scenario(scenario)
+    return scenario
+
+
+def _read_population(
+    document: Document, layers: Layers, table: ReadTable, sources: Mapping[str, Any]
+) -> npt.NDArray[np.float64]:
+    population, strata = document.population, document.strata
+    if population.table is None:
+        return population_from_cells(population, strata, layers)
+    text, shown = table(("population", "table"), population.table)
+    year = document.cohort_year if population.year is None else population.year
+    persons, cited = population_from_table(text, shown, population, strata, year)
+    for source, place in cited.items():
+        if source not in sources:
+            text = Scenario.unknown("source", source, sources)
+            raise ScenarioError(f"{place}: source_id: {text if document.sources else 'there is no table of sources'}")
+    return persons

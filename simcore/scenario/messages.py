@@ -1,0 +1,100 @@
+"""From pydantic's error list to one line per mistake: key path and what is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from simcore.errors import nearest
+from simcore.scenario.distributions import FAMILIES
+from simcore.scenario.fields import shown
+from simcore.scenario.locations import KeyPath
+from simcore.scenario.patches import holds
+
+Problem = tuple[KeyPath, str]
+
+
+def _key_path(location: tuple[str | int, ...], data: Any) -> KeyPath:
+    """Return where in ``data`` an error is, without the words that pydantic adds (union tags, ``[key]``)."""
+    path: list[str | int] = []
+    tag_passed = False
+    for index, step in enumerate(location):
+        is_tag = isinstance(data, Mapping) and not tag_passed and data.get("family") == step
+        if step == "[key]" or (is_tag and isinstance(step, str)):
+            tag_passed = True
+            continue
+        tag_passed = False
+        if holds(data, step):
+            data = data[step]
+        elif index < len(location) - 1 or isinstance(step, int):  # a word of pydantic's, or a text for a list of one
+            continue
+        path.append(step)
+    return tuple(path)
+
+
+def _choice(value: object, known: tuple[str, ...]) -> str:
+    hint = nearest(value, known) if isinstance(value, str) else ""
+    return f"{shown(value)} is not one of {', '.join(known)}{hint}"
+
+
+def _text(error: Mapping[str, Any]) -> str:
+    """Return what is wrong, with value and limit."""
+    kind, value, context = error["type"], error.get("input"), error.get("ctx", {})
+    match kind:
+        case "problem":
+            return str(context["text"])
+        case "missing":
+            return "missing key"
+        case "greater_than":
+            return f"must be above {context['gt']:g}, got {shown(value)}"
+        case "greater_than_equal":
+            return f"must be at least {context['ge']:g}, got {shown(value)}"
+        case "less_than":
+            return f"must be below {context['lt']:g}, got {shown(value)}"
+        case "less_than_equal":
+            return f"must be at most {context['le']:g}, got {shown(value)}"
+        case "float_type":
+            return f"must be a number, got {shown(value)}"
+        case "finite_number":
+            return f"must be a finite number, got {shown(value)}"
+        case "int_type" | "int_from_float":
+            return f"must be a whole number, got {shown(value)}"
+        case "string_type":
+            return f"must be text, got {shown(value)}"
+        case "string_too_short":
+            return "must not be empty"
+        case "dict_type" | "model_type" | "model_attributes_type":
+            return f"must be a table, got {shown(value)}"
+        case "list_type" | "tuple_type":
+            return f"must be a list, got {shown(value)}"
+        case "too_short":
+            return f"needs at least {context['min_length']} entries, got {context['actual_length']}"
+        case "too_long":
+            return f"holds {context['actual_length']} entries, limit {context['max_length']}"
+        case "literal_error":
+            expected = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+            return (
+                _choice(value, tuple(expected)) if len(expected) > 1 else f"must be {expected[0]}, got {shown(value)}"
+            )
+        case "union_tag_not_found":
+            return "missing key: family" if isinstance(value, Mapping) else f"must be a table, got {shown(value)}"
+        case "union_tag_invalid":
+            return _choice(context["tag"], FAMILIES)
+    return " ".join(str(error["msg"]).split())
+
+
+def problems(error: ValidationError, data: object, prefix: KeyPath = ()) -> Iterator[Problem]:
+    """Yield key path and text of every mistake that pydantic found in ``data``, which stands at ``prefix``."""
+    entries = error.errors(include_url=False)
+    for entry in entries:
+        inner = [other for other in entries if other["loc"][: len(entry["loc"])] == entry["loc"] and other is not entry]
+        if entry["type"] == "too_short" and inner:  # entries that failed are not counted
+            continue
+        path = _key_path(entry["loc"], data)
+        keys = entry.get("ctx", {}).get("key", ()) if entry["type"] == "problem" else ()
+        if entry["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(entry.get("input"), Mapping):
+            keys = ("family",)
+        text = _text(entry)
+        yield (*prefix, *path, *keys), "missing key" if text == "missing key: family" else text

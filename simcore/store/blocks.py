@@ -1,0 +1,205 @@
+"""A block of replicates on its way to the file: checked, summed, hashed and compressed, in any thread.
+
+`encode_block` is a pure function of its arguments, so worker threads (or other machines) make blocks at the same time
+and one thread commits them in order. The checksum of a block is BLAKE2b with a digest of 8 bytes over, in this order
+and all little-endian:
+
+1. ``first_row`` and ``rows`` as int64;
+2. ``theta_id``, ``replicate_id``, ``shared_id`` of its rows as uint32;
+3. for every variable in layout order: the counts ``[slots, rows, *trailing]`` in the stored type;
+4. for every variable in layout order: the totals over slots ``[rows, *trailing]`` as int64.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from simcore.store.compression import encode_chunk
+from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, REPLICATE, TOTALS, Layout, Variable
+
+Chunk = tuple[str, tuple[int, ...], bytes]
+"""Path of the dataset, offset of the chunk's first element, encoded bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedBlock:
+    """A block ready to be committed; plain data that can be sent between processes.
+
+    Attributes
+    ----------
+    first_row, rows : int
+        Replicates ``first_row`` to ``first_row + rows - 1``.
+    seconds : float
+        Time spent on computing the block [s].
+    agents : int
+        Agents walked.
+    checksum : str
+        16 hexadecimal digits, see the module's text.
+    chunks : tuple of Chunk
+    uncompressed_bytes, encoded_bytes : int
+    """
+
+    first_row: int
+    rows: int
+    seconds: float
+    agents: int
+    checksum: str
+    chunks: tuple[Chunk, ...]
+    uncompressed_bytes: int
+    encoded_bytes: int
+
+
+def encode_block(
+    layout: Layout,
+    counts: Mapping[str, NDArray[np.integer[Any]]],
+    *,
+    first_row: int,
+    theta_id: ArrayLike,
+    replicate_id: ArrayLike,
+    shared_id: ArrayLike,
+    seconds: float = 0.0,
+    agents: int = 0,
+) -> EncodedBlock:
+    """Turn the counts of consecutive replicates into the chunks of the file.
+
+    Parameters
+    ----------
+    layout : Layout
+    counts : mapping of variable name to integer array [slots, rows, *trailing]
+        All variables of the layout and no other; C-contiguous arrays of the stored type are used without a copy.
+    first_row : int
+        A multiple of ``CHUNK_ROWS``.
+    theta_id, replicate_id, shared_id : integer array [rows]
+        Identifiers of each replicate, each below 2**32.
+    seconds : float
+        Time spent on computing the block [s].
+    agents : int
+        Agents walked.
+
+    Raises
+    ------
+    ValueError
+        Names, shapes or rows that do not fit the layout.
+    TypeError
+        Counts that are not integers.
+    OverflowError
+        A negative count, a count or identifier beyond its type, or a total beyond int64. Nothing ever wraps.
+    """
+    if first_row < 0 or first_row % CHUNK_ROWS:
+        raise ValueError(f"a block starts at a multiple of {CHUNK_ROWS} replicates, not at {first_row}")
+    names = [variable.name for variable in layout.variables]
+    if set(counts) != set(names):
+        raise ValueError(f"counts of {sorted(counts)} were given for variables {sorted(names)}")
+    identifiers = {
+        name: _identifier(name, values)
+        for name, values in zip(IDENTIFIERS, (theta_id, replicate_id, shared_id), strict=True)
+    }
+    rows = len(identifiers[IDENTIFIERS[0]])
+    if rows == 0 or any(len(values) != rows for values in identifiers.values()):
+        raise ValueError(f"identifiers must be of one length above 0, not {[len(v) for v in identifiers.values()]}")
+
+    stored = {
+        variable.name: _stored_counts(layout, variable, counts[variable.name], rows) for variable in layout.variables
+    }
+    totals = {name: _total(name, values) for name, values in stored.items()}
+
+    chunks: list[Chunk] = []
+    replicate = np.arange(first_row, first_row + rows, dtype="<i8")
+    for name, column in {REPLICATE: replicate, **identifiers}.items():
+        chunks += _encode_rows(name, first_row, (), column)
+    for variable in layout.variables:
+        shape = layout.sizes(variable.strata)
+        values = stored[variable.name]
+        for slot in range(values.shape[0]):
+            stratum = tuple(int(index) for index in np.unravel_index(slot, shape)) if shape else ()
+            chunks += _encode_rows(variable.name, first_row, stratum, values[slot])
+    for name, total in totals.items():
+        chunks += _encode_rows(f"{TOTALS}/{name}", first_row, (), total)
+
+    return EncodedBlock(
+        first_row=first_row,
+        rows=rows,
+        seconds=float(seconds),
+        agents=int(agents),
+        checksum=block_checksum(first_row, rows, [*identifiers.values(), *stored.values(), *totals.values()]),
+        chunks=tuple(chunks),
+        uncompressed_bytes=layout.block_bytes(rows),
+        encoded_bytes=sum(len(data) for _, _, data in chunks),
+    )
+
+
+def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> list[Chunk]:
+    """Chunks of at most ``CHUNK_ROWS`` rows of theta.
+
+    Parameters
+    ----------
+    first : int
+        Row of the first parameter set, a multiple of ``CHUNK_ROWS``.
+    values : float64 array [rows, parameters]
+    """
+    names = ["parameters/" + column.name for column in layout.parameters]
+    chunks = _encode_rows("parameters/theta", first, (), np.arange(first, first + len(values), dtype="<i8"))
+    for name, column in zip(names, np.ascontiguousarray(values.T), strict=True):
+        chunks += _encode_rows(name, first, (), column)
+    return chunks
+
+
+def block_checksum(first_row: int, rows: int, arrays: Iterable[NDArray[Any]]) -> str:
+    """BLAKE2b-64 over the block's place and its arrays in the order of the module's text (16 hexadecimal digits)."""
+    digest = hashlib.blake2b(np.array([first_row, rows], dtype="<i8").tobytes(), digest_size=8)
+    for values in arrays:
+        digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def _encode_rows(path: str, first_row: int, stratum: tuple[int, ...], values: NDArray[Any]) -> list[Chunk]:
+    """Cut ``values`` [rows, *trailing] into full-size chunks, the last one padded with zeros."""
+    trailing = values.shape[1:]
+    chunks: list[Chunk] = []
+    for start in range(0, len(values), CHUNK_ROWS):
+        piece = values[start : start + CHUNK_ROWS]
+        if len(piece) < CHUNK_ROWS:
+            padded = np.zeros((CHUNK_ROWS, *trailing), dtype=piece.dtype)
+            padded[: len(piece)] = piece
+            piece = padded
+        offset = (first_row + start, *stratum, *(0 for _ in trailing))
+        chunks.append((path, offset, encode_chunk(np.ascontiguousarray(piece))))
+    return chunks
+
+
+def _stored_counts(layout: Layout, variable: Variable, values: NDArray[Any], rows: int) -> NDArray[Any]:
+    """Check the counts of one variable and give them their stored type."""
+    expected = (layout.slots(variable), rows, *layout.sizes(variable.trailing))
+    if values.shape != expected:
+        raise ValueError(f"counts of '{variable.name}' have shape {values.shape}, expected {expected}")
+    if not np.issubdtype(values.dtype, np.integer):
+        raise TypeError(f"counts of '{variable.name}' are {values.dtype}, not integers")
+    stored = np.dtype(variable.dtype).newbyteorder("<")
+    smallest, largest = int(values.min()), int(values.max())
+    if smallest < 0 or largest > np.iinfo(stored).max:
+        wrong = smallest if smallest < 0 else largest
+        raise OverflowError(f"'{variable.name}' holds {wrong}: counts must be within 0..{np.iinfo(stored).max}")
+    return np.ascontiguousarray(values, dtype=stored)
+
+
+def _total(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
+    largest = int(values.max())
+    if largest * values.shape[0] > np.iinfo(np.int64).max:
+        raise OverflowError(f"the total of '{name}' may pass int64: {values.shape[0]} strata of up to {largest}")
+    total: NDArray[np.int64] = values.sum(axis=0, dtype="<i8")
+    return total
+
+
+def _identifier(name: str, values: ArrayLike) -> NDArray[np.uint32]:
+    numbers = np.asarray(values)
+    if numbers.ndim != 1 or not np.issubdtype(numbers.dtype, np.integer):
+        raise TypeError(f"{name} must be a one-dimensional integer array, not {numbers.dtype} {numbers.shape}")
+    if numbers.size and (int(numbers.min()) < 0 or int(numbers.max()) > np.iinfo(np.uint32).max):
+        raise OverflowError(f"{name} must be within 0..{np.iinfo(np.uint32).max}")
+    return numbers.astype("<u4")

@@ -1,0 +1,69 @@
+"""Chunks as HDF5 stores them: byte shuffle, then deflate in a zlib container.
+
+HDF5's own pipeline ``shuffle + gzip`` reads these chunks without any plug-in, but makes them slowly and on one thread
+at a time. ISA-L makes the same deflate format several times as fast and without the interpreter lock, so the bytes
+are made in worker threads and handed to HDF5 as they are (``write_direct_chunk``), and read in the same way.
+
+*Shuffle* of ``n`` items of ``w`` bytes: byte 0 of every item, then byte 1 of every item, and so on. Small counts leave
+the high bytes zero, which is what makes counts compress well.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from isal import isal_zlib
+from numpy.typing import NDArray
+
+LEVEL: Final = 1  # of ISA-L: levels 2 and 3 cost time and gain nothing on counts
+
+_StreamError: Any = isal_zlib.error  # its type stub says instance where it is a class
+
+
+def encode_chunk(values: NDArray[Any]) -> bytes:
+    """Shuffle and deflate one chunk.
+
+    Parameters
+    ----------
+    values : C-contiguous array of a fixed-width, little-endian type
+        The whole chunk, padded to its full shape.
+    """
+    width = values.dtype.itemsize
+    shuffled = np.ascontiguousarray(values.reshape(-1).view(np.uint8).reshape(-1, width).T)
+    encoded: bytes = isal_zlib.compress(shuffled, LEVEL)
+    return encoded
+
+
+def decode_chunk(encoded: bytes, dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+    """Inflate and unshuffle one chunk.
+
+    Parameters
+    ----------
+    encoded : bytes
+    dtype : numpy dtype
+    size : int
+        Number of items that the chunk must hold; no more memory than this is ever taken.
+
+    Returns
+    -------
+    array [size] of dtype
+
+    Raises
+    ------
+    ValueError
+        The bytes are no zlib stream, fail their Adler-32 checksum, or hold another number of items.
+    """
+    expected = size * dtype.itemsize
+    stream = isal_zlib.decompressobj()
+    try:
+        shuffled = stream.decompress(encoded, expected + 1)
+    except _StreamError as problem:
+        raise ValueError(f"{problem}") from None
+    if len(shuffled) != expected or not stream.eof:
+        raise ValueError(f"not {expected} bytes long")
+    planes = np.frombuffer(shuffled, dtype=np.uint8).reshape(dtype.itemsize, size)
+    items = np.empty((size, dtype.itemsize), dtype=np.uint8)
+    for byte, plane in enumerate(planes):  # three times as fast as copying the transposed array
+        items[:, byte] = plane
+    return items.reshape(-1).view(dtype)

@@ -1,0 +1,105 @@
+"""Finding damage: every byte that a result rests on is compared with a checksum made when it was written."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import ResultsError
+from simcore.store.chunks import RowReader, row_ranges
+from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
+from simcore.store.layout import IDENTIFIERS, PARAMETERS, REPLICATE, TOTALS
+from simcore.store.opening import reading
+
+if TYPE_CHECKING:
+    from simcore.store.reader import Results
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """A part of a results file that is not what was written.
+
+    Attributes
+    ----------
+    part : {"block", "parameters", "description"}
+    first_row, rows : int
+        Replicates of a damaged block (0, 0 for the other parts).
+    message : str
+        One line for a person.
+    """
+
+    part: str
+    first_row: int
+    rows: int
+    message: str
+
+
+def verify(results: Results) -> list[Damage]:
+    """Check blocks, parameters and description of a results file; memory is bounded by one chunk."""
+    found: list[Damage] = []
+    place = results._place
+    try:
+        with reading(place, "the description"):
+            stored = results.attributes.get(DESCRIPTION_CHECKSUM)
+            if stored != description_checksum(results._file):
+                raise ResultsError(f"{place}: labels, attributes or documents differ from what was written")
+    except ResultsError as problem:
+        found.append(Damage("description", 0, 0, str(problem)))
+
+    row = 0
+    ledger = results.ledger()
+    for number, (first, rows, checksum) in enumerate(
+        zip(ledger["first_row"].tolist(), ledger["rows"].tolist(), ledger["checksum"].tolist(), strict=True)
+    ):
+        try:
+            if first != row or rows < 1 or first + rows > results.replicates:
+                raise ResultsError(f"{place}: block {number} claims replicates {first} to {first + rows - 1}")
+            if _recomputed_checksum(results, first, rows) != checksum:
+                raise ResultsError(f"{place}: replicates {first} to {first + rows - 1} differ from what was written")
+        except ResultsError as problem:
+            found.append(Damage("block", first, rows, str(problem)))
+        row = first + rows
+
+    found += _damaged_parameters(results)
+    return found
+
+
+def _recomputed_checksum(results: Results, first: int, rows: int) -> str:
+    digest = hashlib.blake2b(np.array([first, rows], dtype="<i8").tobytes(), digest_size=8)
+    for values in _pieces(results, first, rows):
+        digest.update(np.ascontiguousarray(values).data)
+    for where, values in RowReader(results._dataset(REPLICATE), 0, results._place).iterate(first, first + rows):
+        if not np.array_equal(values, np.arange(first + where.start, first + where.stop)):
+            raise ResultsError(f"{results._place}: the numbers of replicates {first} to {first + rows - 1} are damaged")
+    return digest.hexdigest()
+
+
+def _pieces(results: Results, first: int, rows: int) -> Iterator[NDArray[Any]]:
+    """Data of a block in the order of its checksum (see `simcore.store.blocks`)."""
+    layout = results.layout
+    paths: list[tuple[str, tuple[str, ...]]] = [(name, ()) for name in IDENTIFIERS]
+    paths += [(variable.name, variable.strata) for variable in layout.variables]
+    paths += [(f"{TOTALS}/{variable.name}", ()) for variable in layout.variables]
+    for path, strata in paths:
+        reader = RowReader(results._dataset(path), len(strata), results._place)
+        for stratum in np.ndindex(layout.sizes(strata)):
+            for start, end in row_ranges(first, first + rows):
+                yield reader.piece(start, end, stratum)
+
+
+def _damaged_parameters(results: Results) -> Iterator[Damage]:
+    """Parameter columns have no checksum of their own: deflate's Adler-32 over every chunk finds damage in them."""
+    if not results.stores_theta:
+        return
+    for name in ("theta", *(column.name for column in results.layout.parameters)):
+        try:
+            dataset = results._dataset(f"{PARAMETERS}/{name}")
+            for _ in RowReader(dataset, 0, results._place).iterate(0, dataset.shape[0]):
+                pass
+        except ResultsError as problem:
+            yield Damage("parameters", 0, 0, str(problem))

@@ -1,0 +1,223 @@
+"""Opening a results file that may be anything: foreign, cut short, damaged, newer than this program, or hostile.
+
+Nothing is trusted before it was looked at: the kind of file first, then the version, then that every object is where
+and what the format says. Datasets that point outside the file (links, external storage, virtual datasets) are refused.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final, cast
+
+import h5py
+import numpy as np
+
+from simcore.errors import ResultsError
+from simcore.store.layout import (
+    CHUNK_ROWS,
+    FILETYPE,
+    FORMAT_VERSION,
+    IDENTIFIERS,
+    LEDGER,
+    PARAMETER_ATTRIBUTES,
+    PARAMETERS,
+    REPLICATE,
+    SCENARIO,
+    THETA,
+    TOTALS,
+    Dimension,
+    Layout,
+    ParameterColumn,
+    Variable,
+)
+
+_SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
+_MOST_LABELS: Final = 1_000_000
+_FINAL: Final = ("complete", "interrupted")
+# What h5py raises when it meets damaged or unexpected content.
+_PROBLEMS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
+
+
+@contextmanager
+def reading(place: str, what: str) -> Iterator[None]:
+    """Turn what HDF5 cannot make sense of into one plain ResultsError that names the file."""
+    try:
+        yield
+    except ResultsError:
+        raise
+    except _PROBLEMS as problem:
+        reason = (str(problem).splitlines() or [""])[0].strip("'\"") or type(problem).__name__
+        raise ResultsError(f"{place}: {what} is missing or damaged ({reason})") from problem
+
+
+def open_file(path: Path) -> h5py.File:
+    """Open a results file read-only, having checked that it is one that this program reads.
+
+    Raises
+    ------
+    ResultsError
+        One line: no such file, not HDF5, cut short, not of simcore, newer, or unfinished.
+    """
+    try:
+        with path.open("rb") as stream:
+            start = stream.read(len(_SIGNATURE))
+    except FileNotFoundError:
+        raise ResultsError(f"{path}: no such file") from None
+    except OSError as problem:
+        raise ResultsError(f"{path}: cannot be read: {os.strerror(problem.errno or 0)}") from problem
+    if start != _SIGNATURE:
+        raise ResultsError(f"{path}: is not an HDF5 file")
+    try:
+        # Network file systems without locks are common; two readers never harm each other.
+        file = h5py.File(path, "r", locking="best-effort")
+    except (OSError, RuntimeError) as problem:
+        if "truncated" in str(problem):
+            raise ResultsError(f"{path}: is cut short ({path.stat().st_size} bytes on disk)") from problem
+        raise ResultsError(f"{path}: is a damaged HDF5 file") from problem
+    try:
+        check_kind(file, str(path))
+    except BaseException:
+        file.close()
+        raise
+    return file
+
+
+def check_kind(file: h5py.File, place: str) -> None:
+    """Refuse a file of another program, of a newer format, or of a run that did not end."""
+    with reading(place, "the attribute 'filetype'"):
+        filetype = file.attrs.get("filetype")
+    if filetype != FILETYPE:
+        raise ResultsError(f"{place}: is an HDF5 file, but not one of simcore (attribute 'filetype')")
+    with reading(place, "the attribute 'format_version'"):
+        major, minor = (int(number) for number in file.attrs["format_version"])
+    if major > FORMAT_VERSION[0]:
+        raise ResultsError(
+            f"{place}: written by a newer simcore: format {major}.{minor}, this program reads {FORMAT_VERSION[0]}.x"
+        )
+    with reading(place, "the attribute 'status'"):
+        status = file.attrs["status"]
+    if status not in _FINAL:
+        raise ResultsError(f"{place}: belongs to a run that did not end (status '{status}')")
+
+
+def find_dataset(file: h5py.File, path: str, place: str) -> h5py.Dataset:
+    """Return a dataset that lies in this very file, whatever the file claims (ResultsError otherwise)."""
+    with reading(place, f"dataset '{path}'"):
+        group: Any = file
+        *folders, name = path.split("/")
+        for folder in folders:
+            group = _inside(group, folder, h5py.Group)
+        dataset = _inside(group, name, h5py.Dataset)
+        if dataset.external or dataset.is_virtual:
+            raise ValueError("keeps its data in another file")
+    return dataset
+
+
+def find_group(file: h5py.File, name: str, place: str) -> h5py.Group:
+    """Return a group of the root that lies in this very file (ResultsError otherwise)."""
+    with reading(place, f"group '{name}'"):
+        return _inside(file, name, h5py.Group)
+
+
+def _inside(group: h5py.Group, name: str, kind: type) -> Any:
+    link = group.get(name, getlink=True)
+    if link is None:
+        raise KeyError("not there")
+    if not isinstance(link, h5py.HardLink):
+        raise ValueError("a link to elsewhere")
+    item = group[name]
+    if not isinstance(item, kind):
+        raise ValueError(f"not a {kind.__name__.lower()}")
+    return item
+
+
+def read_layout(file: h5py.File, place: str) -> Layout:
+    """Reconstruct the layout from scales and attributes, checking every count dataset against it.
+
+    Raises
+    ------
+    ResultsError
+        Something is missing or is not what the format says.
+    """
+    rows = find_dataset(file, REPLICATE, place).shape
+    known = {REPLICATE, *IDENTIFIERS}
+    dimensions: list[Dimension] = []
+    variables: list[Variable] = []
+    with reading(place, "the list of datasets"):
+        names = [name for name in file if name not in known and name not in (TOTALS, PARAMETERS, LEDGER, SCENARIO)]
+    for name in names:
+        dataset = find_dataset(file, name, place)
+        with reading(place, f"dataset '{name}'"):
+            if "strata" in dataset.attrs:
+                variables.append(_read_variable(name, dataset))
+            elif dataset.ndim == 1 and h5py.check_string_dtype(dataset.dtype) is not None:
+                dimensions.append(_read_dimension(name, dataset))
+    with reading(place, "the layout"):
+        layout = Layout(tuple(dimensions), tuple(variables), tuple(_read_parameters(file, place)))
+    for variable in layout.variables:
+        _check_counts(file, layout, variable, rows, place)
+    for name in IDENTIFIERS:
+        dataset = find_dataset(file, name, place)
+        if dataset.shape != rows or dataset.dtype != np.dtype("<u4"):
+            raise ResultsError(f"{place}: dataset '{name}' has type {dataset.dtype} and shape {dataset.shape}")
+    return layout
+
+
+def _read_variable(name: str, dataset: h5py.Dataset) -> Variable:
+    text = {key: str(dataset.attrs[key]) for key in ("units", "long_name", "description", "strata", "summed_out")}
+    axes = tuple(str(dataset.dims[axis][0].name).rsplit("/", 1)[-1] for axis in range(dataset.ndim))
+    strata = tuple(text["strata"].split(",")) if text["strata"] else ()
+    if axes[0] != REPLICATE or axes[1 : 1 + len(strata)] != strata:
+        raise ValueError(f"axes {axes} do not begin with replicate and {strata}")
+    dtype = dataset.dtype.name
+    if dtype not in ("int32", "int64"):
+        raise ValueError(f"type {dtype}")
+    return Variable(
+        name=name,
+        strata=strata,
+        trailing=axes[1 + len(strata) :],
+        dtype=cast(Any, dtype),
+        units=text["units"],
+        long_name=text["long_name"],
+        description=text["description"],
+        summed_out=tuple(text["summed_out"].split(",")) if text["summed_out"] else (),
+    )
+
+
+def _read_dimension(name: str, dataset: h5py.Dataset) -> Dimension:
+    if dataset.shape[0] > _MOST_LABELS:
+        raise ValueError(f"{dataset.shape[0]} labels")
+    labels = tuple(str(label) for label in dataset.asstr()[()])
+    return Dimension(name, labels, str(dataset.attrs.get("long_name", "")))
+
+
+def _read_parameters(file: h5py.File, place: str) -> Iterator[ParameterColumn]:
+    group = find_group(file, PARAMETERS, place)
+    rows = find_dataset(file, f"{PARAMETERS}/{THETA}", place).shape
+    for name in group:
+        if name == THETA:
+            continue
+        column = find_dataset(file, f"{PARAMETERS}/{name}", place)
+        if column.shape != rows or column.dtype != np.dtype("<f8"):
+            raise ValueError(f"parameter '{name}' has type {column.dtype} and shape {column.shape}")
+        yield ParameterColumn(name, **{key: str(column.attrs[key]) for key in PARAMETER_ATTRIBUTES})
+
+
+def _check_counts(file: h5py.File, layout: Layout, variable: Variable, rows: tuple[int, ...], place: str) -> None:
+    trailing = layout.sizes(variable.trailing)
+    for path, strata, dtype in (
+        (variable.name, layout.sizes(variable.strata), variable.dtype),
+        (f"{TOTALS}/{variable.name}", (), "int64"),
+    ):
+        dataset = find_dataset(file, path, place)
+        expected = (*rows, *strata, *trailing)
+        if dataset.shape != expected or dataset.dtype != np.dtype(dtype).newbyteorder("<"):
+            raise ResultsError(
+                f"{place}: dataset '{path}' has type {dataset.dtype} and shape {dataset.shape}, "
+                f"expected {dtype} and {expected}"
+            )
+        if dataset.chunks is not None and dataset.chunks[0] > 16 * CHUNK_ROWS:
+            raise ResultsError(f"{place}: dataset '{path}' has chunks of {dataset.chunks[0]} rows")

@@ -1,0 +1,398 @@
+"""Reads a results file: lazily, in bounded memory, and never in silence when something is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from simcore.errors import ResultsError, nearest
+from simcore.store.chunks import RowReader, row_ranges
+from simcore.store.layout import (
+    CHUNK_ROWS,
+    IDENTIFIERS,
+    LEDGER,
+    PARAMETERS,
+    REPLICATE,
+    SCENARIO,
+    TOTALS,
+    Layout,
+    Variable,
+)
+from simcore.store.opening import check_kind, find_dataset, find_group, open_file, read_layout, reading
+
+if TYPE_CHECKING:
+    import pandas
+    import xarray
+
+    from simcore.store.integrity import Damage
+
+_MOST_BLOCKS = 100_000_000
+
+
+def open_results(path: str | Path) -> Results:
+    """Open a results file; nothing but its description is read until it is asked for.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    Results
+        To be used as a context manager, or closed with ``close()``.
+
+    Raises
+    ------
+    ResultsError
+        One line that names the file: it does not exist, is no HDF5 file, is cut short or damaged, is not of simcore,
+        has a newer format, or belongs to a run that did not end.
+    """
+    file = open_file(Path(path))
+    try:
+        return Results(Path(path), file)
+    except BaseException:
+        file.close()
+        raise
+
+
+class Results:
+    """A results file (or image in memory), open for reading. Made by `open_results` and ``Writer.finish``.
+
+    Attributes
+    ----------
+    path : Path or None
+        None if the results are in memory.
+    layout : Layout
+        Dimensions with labels, variables, and parameter columns with unit, source and grade.
+    attributes : dict
+        Root attributes: text, int, float, or lists of these.
+    status : {"complete", "interrupted"}
+    replicates : int
+        Replicates in the file.
+    requested_replicates : int
+        Replicates that the run was asked for.
+    nested : tuple of int
+        (parameter sets, replicates per parameter set) asked for.
+    """
+
+    def __init__(self, path: Path | None, file: h5py.File) -> None:
+        self.path = path
+        self._file = file
+        self._place = str(path) if path is not None else "results in memory"
+        check_kind(file, self._place)
+        self.layout: Layout = read_layout(file, self._place)
+        with reading(self._place, "a root attribute"):
+            self.attributes: dict[str, Any] = {name: _plain(file.attrs[name]) for name in file.attrs}
+            self.status: str = self.attributes["status"]
+            self.requested_replicates = int(self.attributes["requested_replicates"])
+            outer, inner = self.attributes["nested"]
+            self.nested: tuple[int, int] = (int(outer), int(inner))
+        self.replicates: int = self._dataset(REPLICATE).shape[0]
+        self._check_ledger()
+
+    def _check_ledger(self) -> None:
+        rows = self._dataset(f"{LEDGER}/rows")
+        with reading(self._place, "the ledger"):
+            if rows.ndim != 1 or rows.shape[0] > min(_MOST_BLOCKS, self.replicates):
+                raise ValueError(f"shape {rows.shape}")
+            covered = int(rows[()].sum())
+        if covered != self.replicates:
+            raise ResultsError(f"{self._place}: is damaged: its blocks hold {covered} of {self.replicates} replicates")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        names = ", ".join(variable.name for variable in self.layout.variables)
+        return f"<Results {self._place}: {self.replicates} replicates, {self.status}; {names}>"
+
+    def close(self) -> None:
+        """Close the file (results in memory are gone then)."""
+        self._file.close()
+
+    # What is there ------------------------------------------------------------------------------------------------
+
+    @property
+    def dimensions(self) -> dict[str, tuple[str, ...]]:
+        """Labels by name of dimension."""
+        return {dimension.name: dimension.labels for dimension in self.layout.dimensions}
+
+    @property
+    def stores_theta(self) -> bool:
+        """Whether the values of the parameters are in the file."""
+        with reading(self._place, "the attribute 'stored' of the parameters"):
+            return bool(find_group(self._file, PARAMETERS, self._place).attrs["stored"])
+
+    def labels(self, dimension: str) -> tuple[str, ...]:
+        """Labels of a dimension; an unknown name raises ResultsError with the nearest match."""
+        return self._lookup_dimension(dimension)
+
+    def variable(self, name: str) -> Variable:
+        """Description of a variable; an unknown name raises ResultsError with the nearest match."""
+        try:
+            return self.layout.variable(name)
+        except ResultsError as problem:
+            raise ResultsError(f"{self._place}: {problem}") from None
+
+    # Counts -------------------------------------------------------------------------------------------------------
+
+    def read(self, variable: str, *, by: Sequence[str] = (), rows: slice | None = None) -> NDArray[np.int64]:
+        """Read a variable, summed over all strata axes that are not in ``by``.
+
+        Parameters
+        ----------
+        variable : str
+        by : sequence of str
+            Strata axes to keep, in the order wanted. Without any the stored totals are read.
+        rows : slice, optional
+            Replicates, with step 1; all by default.
+
+        Returns
+        -------
+        int64 array [rows, *by, *trailing]
+            Beside it, no more than one chunk is in memory.
+
+        Raises
+        ------
+        ResultsError
+            Unknown names, an axis that was summed over before storing, damaged data.
+        """
+        description = self.variable(variable)
+        kept = self._kept_axes(description, by)
+        start, stop = self._row_range(rows)
+        sizes = self.layout.sizes(kept)
+        trailing = self.layout.sizes(description.trailing)
+        values = np.zeros((stop - start, *sizes, *trailing), dtype=np.int64)
+        if not kept:
+            totals = RowReader(self._dataset(f"{TOTALS}/{variable}"), 0, self._place)
+            for where, piece in totals.iterate(start, stop):
+                values[where] = piece
+            return values
+        counts = RowReader(self._dataset(variable), len(description.strata), self._place)
+        places = [description.strata.index(axis) for axis in kept]
+        strata = list(np.ndindex(self.layout.sizes(description.strata)))
+        for first, end in row_ranges(start, stop):
+            # All strata of a few rows before the next rows: the sums stay in the processor's cache.
+            target = values[first - start : end - start]
+            for stratum in strata:
+                target[(slice(None), *(stratum[place] for place in places))] += counts.piece(first, end, stratum)
+        return values
+
+    def iter_blocks(
+        self, variable: str, *, by: Sequence[str] = (), block_rows: int = 16 * CHUNK_ROWS
+    ) -> Iterator[tuple[slice, NDArray[np.int64]]]:
+        """Read a variable piece by piece, so that memory does not grow with the number of replicates.
+
+        Parameters
+        ----------
+        variable, by
+            As in `read`.
+        block_rows : int
+            Replicates per piece, rounded up to whole chunks.
+
+        Yields
+        ------
+        rows : slice
+            Replicates of the piece.
+        values : int64 array [rows, *by, *trailing]
+        """
+        step = max(1, -(-block_rows // CHUNK_ROWS)) * CHUNK_ROWS
+        for start in range(0, self.replicates, step):
+            rows = slice(start, min(start + step, self.replicates))
+            yield rows, self.read(variable, by=by, rows=rows)
+
+    # Parameters and identifiers -----------------------------------------------------------------------------------
+
+    def theta(self, names: Sequence[str] | None = None, *, rows: slice | None = None) -> pandas.DataFrame:
+        """Parameter sets: one row per ``theta_id``, one float64 column per scalar parameter.
+
+        Parameters
+        ----------
+        names : sequence of str, optional
+            Columns wanted; all by default.
+        rows : slice, optional
+            Parameter sets, with step 1; all by default.
+
+        Raises
+        ------
+        ResultsError
+            An unknown name (with the nearest match), or theta was not stored.
+        """
+        import pandas as pd
+
+        if not self.stores_theta:
+            raise ResultsError(f"{self._place}: parameter values were not stored (--store-theta none)")
+        known = [column.name for column in self.layout.parameters]
+        for name in names or ():
+            if name not in known:
+                raise ResultsError(f"{self._place}: no parameter '{name}'{nearest(name, known)}")
+        scale = self._dataset(f"{PARAMETERS}/theta")
+        start, stop = _unit_range(rows, scale.shape[0])
+        columns = {
+            name: self._read_column(f"{PARAMETERS}/{name}", start, stop) for name in (known if names is None else names)
+        }
+        return pd.DataFrame(columns, index=pd.RangeIndex(start, stop, name="theta_id"))
+
+    def theta_ids(self, rows: slice | None = None) -> NDArray[np.uint32]:
+        """Parameter set of each replicate: its row in `theta`."""
+        return self._identifier(IDENTIFIERS[0], rows)
+
+    def replicate_ids(self, rows: slice | None = None) -> NDArray[np.uint32]:
+        """Number of each replicate within its parameter set."""
+        return self._identifier(IDENTIFIERS[1], rows)
+
+    def shared_ids(self, rows: slice | None = None) -> NDArray[np.uint32]:
+        """Draw of the shared chance of each replicate."""
+        return self._identifier(IDENTIFIERS[2], rows)
+
+    # Where it comes from ------------------------------------------------------------------------------------------
+
+    def documents(self) -> dict[str, str]:
+        """Texts by which the file can reproduce itself: the resolved scenario and its tables, by name."""
+        group = find_group(self._file, SCENARIO, self._place)
+        texts: dict[str, str] = {}
+        for link in group:
+            dataset = find_dataset(self._file, f"{SCENARIO}/{link}", self._place)
+            with reading(self._place, f"document '{link}'"):
+                texts[str(dataset.attrs["name"])] = str(dataset.asstr()[()])
+        return texts
+
+    def ledger(self) -> pandas.DataFrame:
+        """One row per block: first_row, rows, seconds, agents, checksum (hexadecimal)."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {}
+        for name in ("first_row", "rows", "seconds", "agents", "checksum"):
+            dataset = self._dataset(f"{LEDGER}/{name}")
+            with reading(self._place, f"column '{name}' of the ledger"):
+                columns[name] = dataset.asstr()[()] if name == "checksum" else dataset[()]
+        return pd.DataFrame(columns).rename_axis("block")
+
+    def verify_checksums(self) -> list[Damage]:
+        """Read everything and compare it with the checksums in the file; an empty list means that all is well."""
+        from simcore.store.integrity import verify
+
+        return verify(self)
+
+    # Other libraries ----------------------------------------------------------------------------------------------
+
+    def to_xarray(self, group: str | None = None) -> xarray.Dataset:
+        """Lazy `xarray.Dataset` of the root, or of ``"totals"``, ``"parameters"`` or ``"ledger"``.
+
+        Raises
+        ------
+        ResultsError
+            The packages of the extra ``simcore[xarray]`` are not installed, or there is no such group.
+        """
+        from simcore.store.tidy import to_xarray
+
+        return to_xarray(self, group)
+
+    def to_pandas(
+        self,
+        variables: Sequence[str] | None = None,
+        *,
+        by: Sequence[str] = (),
+        rows: slice | None = None,
+        max_rows: int = 20_000_000,
+    ) -> pandas.DataFrame:
+        """Tidy table: one line per count.
+
+        Parameters
+        ----------
+        variables : sequence of str, optional
+            All by default.
+        by : sequence of str
+            Strata axes to keep. A variable without one of them has missing values in that column.
+        rows : slice, optional
+            Replicates, with step 1; all by default.
+        max_rows : int
+            Largest table that is made.
+
+        Returns
+        -------
+        DataFrame
+            Columns ``replicate``, ``theta_id``, ``variable``, those of ``by``, the trailing dimensions, ``value``.
+
+        Raises
+        ------
+        ResultsError
+            Unknown names, or a table of more than ``max_rows`` lines.
+        """
+        from simcore.store.tidy import to_pandas
+
+        return to_pandas(self, variables, by=by, rows=rows, max_rows=max_rows)
+
+    # ---------------------------------------------------------------------------------------------------------------
+
+    def _dataset(self, path: str) -> h5py.Dataset:
+        if not self._file:
+            raise ResultsError(f"{self._place}: is closed")
+        return find_dataset(self._file, path, self._place)
+
+    def _lookup_dimension(self, name: str) -> tuple[str, ...]:
+        try:
+            return self.layout.dimension(name).labels
+        except ResultsError as problem:
+            raise ResultsError(f"{self._place}: {problem}") from None
+
+    def _kept_axes(self, variable: Variable, by: Sequence[str]) -> tuple[str, ...]:
+        if isinstance(by, str):
+            by = (by,)
+        for axis in by:
+            if axis in variable.strata:
+                continue
+            if axis in variable.summed_out:
+                rerun = ",".join((*variable.strata, axis))
+                raise ResultsError(
+                    f"{self._place}: '{variable.name}' was summed over {axis} before it was stored; "
+                    f"rerun with --store-by {rerun}"
+                )
+            known = (*variable.strata, *variable.summed_out)
+            raise ResultsError(
+                f"{self._place}: '{variable.name}' has no strata axis '{axis}'{nearest(axis, known)} "
+                f"(it has: {', '.join(known) or 'none'})"
+            )
+        if len(set(by)) != len(by):
+            raise ResultsError(f"{self._place}: an axis is named twice: {', '.join(by)}")
+        return tuple(by)
+
+    def _row_range(self, rows: slice | None) -> tuple[int, int]:
+        return _unit_range(rows, self.replicates)
+
+    def _read_column(self, path: str, start: int, stop: int) -> NDArray[Any]:
+        dataset = self._dataset(path)
+        values = np.empty(stop - start, dtype=dataset.dtype)
+        for where, piece in RowReader(dataset, 0, self._place).iterate(start, stop):
+            values[where] = piece
+        return values
+
+    def _identifier(self, name: str, rows: slice | None) -> NDArray[np.uint32]:
+        return self._read_column(name, *self._row_range(rows))
+
+
+def _unit_range(rows: slice | None, length: int) -> tuple[int, int]:
+    start, stop, step = (rows or slice(None)).indices(length)
+    if step != 1:
+        raise ResultsError(f"rows are read with step 1, not {step}")
+    return start, max(start, stop)
+
+
+def _plain(value: Any) -> Any:
+    """Attribute as a plain Python value."""
+    if isinstance(value, bytes):
+        return value.decode()
+    if isinstance(value, np.bytes_):
+        return value.decode()
+    return value.tolist() if isinstance(value, np.ndarray | np.generic) else value
