@@ -10,8 +10,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from simcore.errors import nearest
 from simcore.scenario.distributions import Distribution
@@ -274,31 +273,33 @@ class ReattemptRule(Rule):
 
 
 def _reference_or_shares(value: Any) -> Any:
-    """Validate the two forms of branch shares here, so that messages speak of one form only."""
+    """Check the two forms of branch shares here, so that messages speak of one form only."""
     if isinstance(value, str):
-        return check_reference(value)
+        return value
     if not isinstance(value, dict):
         raise problem(f"must be a parameter or a table leg -> parameter, got {shown(value)}")
-    if not value:
-        raise problem("an empty table")
-    shares: dict[str, str] = {}
     for leg, share in value.items():
         if not isinstance(share, str):
             raise problem(f"must be text (a parameter or '{REST}'), got {shown(share)}", key=leg)
-        try:
-            shares[leg] = share if share == REST else check_reference(share)
-        except PydanticCustomError as error:
-            raise problem(error.message(), key=leg) from None
-    rests = sum(share == REST for share in shares.values())
+    rests = sum(share == REST for share in value.values())
     if rests != 1:
         raise problem(f"exactly one leg must take '{REST}', got {rests}")
-    return shares
+    return value
+
+
+def _mark_references(value: str | dict[str, str]) -> str | dict[str, str]:
+    """Turn what names parameters into `ParameterReference`; pydantic drops the subclass in a union."""
+    if isinstance(value, str):
+        return check_reference(value)
+    return {leg: share if share == REST else check_reference(share) for leg, share in value.items()}
 
 
 class BranchRule(Rule):
     """The choice of a leg at a point: shares over legs, or the only leg."""
 
-    shares: Annotated[str | dict[str, str], BeforeValidator(_reference_or_shares)] | None = None
+    shares: (
+        Annotated[str | dict[str, str], BeforeValidator(_reference_or_shares), AfterValidator(_mark_references)] | None
+    ) = None
     leg: str | None = None
 
     @model_validator(mode="after")
