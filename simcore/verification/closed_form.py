@@ -192,9 +192,9 @@ def _patch_checks() -> Iterator[Check]:
     means, variances = [], []
     for factor, mean, variance in known.TINY_TWO_POINT:
         moments = expected(fixture("tiny", [f"exposure_years={factor}"]))  # only hazard times time matters
-        arrived = weights(moments, "outcome[ARRIVED_US]")
-        means.append(_one(moments.mean_of(arrived)))
-        variances.append(_one(moments.variance_of(arrived)))
+        arrivals = weights(moments, "outcome[ARRIVED_US]")
+        means.append(_one(moments.mean_of(arrivals)))
+        variances.append(_one(moments.variance_of(arrivals)))
         yield within(f"tiny, hazards x {factor}: mean A", float(mean), means[-1], tolerance(mean), "TINY, two-point")
         name = f"tiny, hazards x {factor}: variance A"
         yield within(name, float(variance), variances[-1], tolerance(variance), "TINY, two-point")

@@ -25,25 +25,24 @@ QUICK_REPLICATES = 8192
 LONG_REPLICATES = 262144
 
 
-def quantity_samples(results: Results, moments: Moments, quantity: str) -> npt.NDArray[np.float64]:
-    """Return a quantity of `known_answers` in every replicate, float64 [n]."""
-    chosen = weights(moments, quantity)
+def weighted_counts(results: Results, moments: Moments, chosen: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Return the quantity with weights ``chosen`` (see `Moments.weights`) in every replicate, float64 [n]."""
     total = np.zeros(results.replicates)
     by_variable: dict[str, list[int]] = {}
-    for index in np.flatnonzero(chosen):
-        by_variable.setdefault(moments.components[index].variable, []).append(int(index))
+    for index in np.flatnonzero(chosen).tolist():
+        by_variable.setdefault(moments.components[index].variable, []).append(index)
     for variable, indices in by_variable.items():
         description = results.variable(variable)
         by = tuple(axis for axis in ("exploitation",) if axis in description.strata)
         counts = results.read(variable, by=by)
         for index in indices:
             component = moments.components[index]
-            place: list[int] = []
+            place: list[int | slice] = [slice(None)]
             if by:
                 place.append(results.labels("exploitation").index(component.exploitation))
             if description.trailing:
                 place.append(results.labels(description.trailing[0]).index(component.label))
-            total += chosen[index] * counts[(slice(None), *place)]
+            total += chosen[index] * counts[tuple(place)]
     return total
 
 
@@ -60,7 +59,7 @@ def _moment_checks(
     def deviations(quantity: str) -> npt.NDArray[np.float64]:
         if quantity not in samples:
             exact = float(moments.mean_of(weights(moments, quantity))[0, 0])
-            samples[quantity] = quantity_samples(results, moments, quantity) - exact
+            samples[quantity] = weighted_counts(results, moments, weights(moments, quantity)) - exact
         return samples[quantity]
 
     n = results.replicates
