@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from simcore.engines.agent import WALKERS, make_tables, simulate_rows
+from simcore.engines.agent import WALKERS, simulate_rows
+from simcore.engines.collapsed import make_tables
 from simcore.engines.counts import Counts
 from simcore.model import CompiledModel, Streams
 from simcore.runner.design import Design
@@ -60,6 +62,15 @@ class SliceReport:
     rows: int
     agents: int
     held_shares: int
+
+    def plus(self, others: Iterable[SliceReport]) -> SliceReport:
+        """Return the sum with other reports."""
+        total = self
+        for other in others:
+            total = SliceReport(
+                total.rows + other.rows, total.agents + other.agents, total.held_shares + other.held_shares
+            )
+        return total
 
 
 def new_block(work: Work, first: int, *, keep_theta: bool) -> Block:

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import os
-import resource
 import secrets
 import sys
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simcore.engines.agent import WALKERS
 from simcore.errors import ResultsError, UserError, nearest
 from simcore.model import RESULTS_VERSION, compile_model
-from simcore.runner.blocks import Block, Work, new_block, simulate_slice, slices
+from simcore.runner.blocks import Block, SliceReport, Work, new_block, simulate_slice, slices
 from simcore.runner.design import Design, make_design
 from simcore.runner.embedding import embedded_documents
 from simcore.runner.progress import Progress
 from simcore.runner.slots import make_slots, stored_axes
 from simcore.store import EncodedBlock, Results, Writer, encode_block, open_results
+from simcore.store.description import Attribute
 from simcore.store.layout import CHUNK_ROWS
 from simcore.store.provenance import environment, utc_now
 
@@ -121,7 +121,7 @@ def run(
     model = compile_model(scenario, routes=walker == "collapsed")
     slots = make_slots(model, by=store_by, ended=store_ended)
     target = None if output is None else Path(output)
-    attributes = {
+    attributes: dict[str, Attribute] = {
         "scenario_name": scenario.name,
         "scenario_title": scenario.document.title,
         "definition": scenario.document.definition,
@@ -176,7 +176,7 @@ def _checked_threads(threads: int | None) -> int:
     return threads
 
 
-def _same_results(target: Path, attributes: dict[str, object], design: Design) -> Results:
+def _same_results(target: Path, attributes: dict[str, Attribute], design: Design) -> Results:
     """Open finished results of the same run; anything else at the target is refused."""
     try:
         results = open_results(target)
@@ -184,7 +184,11 @@ def _same_results(target: Path, attributes: dict[str, object], design: Design) -
         raise ResultsError(
             f"{target}: exists and is no results file; choose another name or remove it first"
         ) from error
-    wanted = {**attributes, "requested_replicates": design.replicates, "nested": [design.outer, design.inner]}
+    wanted: dict[str, Attribute] = {
+        **attributes,
+        "requested_replicates": design.replicates,
+        "nested": [design.outer, design.inner],
+    }
     different = [key for key in IDENTITY if not _equal(results.attributes.get(key), wanted[key])]
     if different:
         results.close()
@@ -208,6 +212,16 @@ def _equal(stored: object, wanted: object) -> bool:
     return str(stored) == str(wanted)
 
 
+def peak_memory_bytes() -> int:
+    """Return the largest resident size that this process had [bytes]; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return 0
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+
 class _Session:
     """One run in progress: keeps the pool busy, commits blocks in order, finishes the file."""
 
@@ -224,9 +238,7 @@ class _Session:
         self.workers = workers
         self.store_theta = store_theta
         self.progress = progress
-        self.replicates_done = 0
-        self.agents = 0
-        self.held_shares = 0
+        self.done = SliceReport(0, 0, 0)
         self.interrupted = False
         self.started = time.perf_counter()
         self.encoding: deque[Future[EncodedBlock]] = deque()
@@ -249,28 +261,26 @@ class _Session:
         return self._finish("complete")
 
     def _compute(self, block: Block) -> None:
-        began, agents_before = time.perf_counter(), self.agents
-        waiting = {self.pool.submit(simulate_slice, self.work, block, *bounds) for bounds in slices(block)}
+        began = time.perf_counter()
+        tasks = [self.pool.submit(simulate_slice, self.work, block, *bounds) for bounds in slices(block)]
+        waiting = tasks
         while waiting:
             try:
-                for done in as_completed(list(waiting)):
-                    report = done.result()
-                    waiting.discard(done)
-                    self.replicates_done += report.rows
-                    self.agents += report.agents
-                    self.held_shares += report.held_shares
-                    self._report()
+                wait(waiting, return_when=FIRST_COMPLETED)
+                waiting = [task for task in tasks if not task.done()]
+                self._report([task.result() for task in tasks if task.done()])
             except KeyboardInterrupt:
                 if self.interrupted:  # the second one: stop at once
                     raise
                 self.interrupted = True
-        seconds, agents = time.perf_counter() - began, self.agents - agents_before
-        self.encoding.append(self.pool.submit(self._encode, block, seconds, agents))
+        reports = [task.result() for task in tasks]
+        self.done = self.done.plus(reports)
+        self.encoding.append(self.pool.submit(self._encode, block, time.perf_counter() - began, reports))
         if block.theta is not None:
             self.writer.write_theta(block.first, block.theta)
         self._commit(keep=1)
 
-    def _encode(self, block: Block, seconds: float, agents: int) -> EncodedBlock:
+    def _encode(self, block: Block, seconds: float, reports: list[SliceReport]) -> EncodedBlock:
         design, layout = self.work.design, self.work.slots.layout
         replicate_id = design.replicate_ids(block.first, block.stop)
         return encode_block(
@@ -281,7 +291,7 @@ class _Session:
             replicate_id=replicate_id,
             shared_id=replicate_id,
             seconds=seconds,
-            agents=agents,
+            agents=sum(report.agents for report in reports),
         )
 
     def _commit(self, *, keep: int) -> None:
@@ -289,10 +299,10 @@ class _Session:
         while len(self.encoding) > keep:
             self.writer.commit(self.encoding.popleft().result())
 
-    def _report(self) -> None:
+    def _report(self, finished: list[SliceReport]) -> None:
         if self.progress is not None:
-            seconds = time.perf_counter() - self.started
-            self.progress(Progress(self.replicates_done, self.work.design.replicates, self.agents, seconds))
+            done, seconds = self.done.plus(finished), time.perf_counter() - self.started
+            self.progress(Progress(done.rows, self.work.design.replicates, done.agents, seconds))
 
     def _finish(self, status: str) -> Results:
         design = self.work.design
@@ -301,15 +311,14 @@ class _Session:
             for first in range(0, thetas, CHUNK_ROWS):
                 ids = Design(min(first + CHUNK_ROWS, thetas)).theta_ids(first, min(first + CHUNK_ROWS, thetas))
                 self.writer.write_theta(first, self.work.model.draw_theta(self.work.streams, ids))
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         return self.writer.finish(
             "complete" if status == "complete" else "interrupted",
             attributes={
                 "finished_utc": utc_now(),
                 "wall_seconds": time.perf_counter() - self.started,
-                "agents_walked": self.agents,
-                "held_shares": self.held_shares,
+                "agents_walked": self.done.agents,
+                "held_shares": self.done.held_shares,
                 "threads": self.workers,
-                "peak_memory_bytes": peak * (1 if sys.platform == "darwin" else 1024),
+                "peak_memory_bytes": peak_memory_bytes(),
             },
         )
