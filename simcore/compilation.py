@@ -69,16 +69,16 @@ def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function, forceinline=True)
 
 
-def _compile(function: Callable[P, R], **options: bool) -> Callable[P, R]:
+def _compile(function: Callable[P, R], *, forceinline: bool = False) -> Callable[P, R]:
     config: Any = numba.core.config
     folder = cache_folder()
     previous = config.CACHE_DIR
     if folder is not None:
         config.CACHE_DIR = str(folder)
     try:
-        compiled: Callable[P, R] = numba.njit(cache=folder is not None, nogil=True, error_model="numpy", **options)(
-            function
-        )
+        compiled: Callable[P, R] = numba.njit(
+            cache=folder is not None, nogil=True, error_model="numpy", forceinline=forceinline
+        )(function)
     finally:
         config.CACHE_DIR = previous
     return compiled

@@ -8,14 +8,14 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from simcore.engines.keys import Keys, derive_keys, refuse_collisions
 from simcore.engines.random import derive_key
-from simcore.source_zone.at_risk import AtRiskShares, clamp_shares
+from simcore.source_zone.at_risk import AtRiskShares, CompilingModel, clamp_shares
 from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
 from simcore.source_zone.plan import FloatArray, SourcePlan
 from simcore.transit_zone.compile import compile_transit
@@ -146,7 +146,8 @@ def compile_model(scenario: Scenario, *, routes: bool = True) -> CompiledModel:
 
     cells, strata = coordinates(AXES[:3]), coordinates(AXES)
     space = ParameterSpace(scenario)
-    at_risk = scenario.at_risk_model.compile(scenario, scenario.at_risk_block, space, cells)
+    model = cast("type[CompilingModel]", scenario.at_risk_model)
+    at_risk = model.compile(scenario, scenario.at_risk_block, space, cells)
     source = compile_source(scenario, space, cells, strata)
     walking = [
         stratum if active else None for stratum, active in zip(strata, active_strata(scenario, strata), strict=True)

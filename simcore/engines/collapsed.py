@@ -122,7 +122,7 @@ def find_fate(
     theta_id: np.uint32,
 ) -> int:
     """Return the first fate f of a table with U < T_f, never past the last possible one."""
-    cell = np.int64(guide[table, word >> shift])
+    cell = int(np.int64(guide[table, word >> shift]))
     fate = cell & FATE_OF_CELL
     if cell & UNDECIDED:
         while fate < last and word > high[table, fate]:

@@ -7,8 +7,9 @@ import secrets
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -265,20 +266,30 @@ class _Session:
         tasks = [self.pool.submit(simulate_slice, self.work, block, *bounds) for bounds in slices(block)]
         waiting = tasks
         while waiting:
-            try:
+            with self._interruptible():
                 wait(waiting, return_when=FIRST_COMPLETED)
                 waiting = [task for task in tasks if not task.done()]
                 self._report([task.result() for task in tasks if task.done()])
-            except KeyboardInterrupt:
-                if self.interrupted:  # the second one: stop at once
-                    raise
-                self.interrupted = True
         reports = [task.result() for task in tasks]
         self.done = self.done.plus(reports)
         self.encoding.append(self.pool.submit(self._encode, block, time.perf_counter() - began, reports))
         if block.theta is not None:
-            self.writer.write_theta(block.first, block.theta)
+            with self._interruptible():
+                self.writer.write_theta(block.first, block.theta)
         self._commit(keep=1)
+
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """Take the first KeyboardInterrupt as the wish to stop after this block, the second one as it is.
+
+        The writer holds signals back while it writes, so its calls are done when the interrupt shows.
+        """
+        try:
+            yield
+        except KeyboardInterrupt:
+            if self.interrupted:
+                raise
+            self.interrupted = True
 
     def _encode(self, block: Block, seconds: float, reports: list[SliceReport]) -> EncodedBlock:
         design, layout = self.work.design, self.work.slots.layout
@@ -297,7 +308,12 @@ class _Session:
     def _commit(self, *, keep: int) -> None:
         """Commit encoded blocks in order, leaving up to ``keep`` to be encoded while the next block is computed."""
         while len(self.encoding) > keep:
-            self.writer.commit(self.encoding.popleft().result())
+            with self._interruptible():
+                self.encoding[0].result()
+            if self.encoding[0].done():
+                block = self.encoding.popleft().result()
+                with self._interruptible():
+                    self.writer.commit(block)
 
     def _report(self, finished: list[SliceReport]) -> None:
         if self.progress is not None:

@@ -8,13 +8,30 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from simcore.compilation import kernel
 from simcore.source_zone.plan import FloatArray, IntArray
+
+if TYPE_CHECKING:
+    from simcore.scenario import Scenario
+    from simcore.uncertainty import ParameterSpace
+
+
+class CompilingModel(Protocol):
+    """The part of an at-risk model that the engine calls."""
+
+    @staticmethod
+    def compile(
+        scenario: Scenario, block: Any, space: ParameterSpace, cells: Sequence[Mapping[str, str]]
+    ) -> AtRiskShares:
+        """Ask ``space`` for columns and return the function from theta to shares; ``cells`` are in cell order."""
+        ...
+
 
 AtRiskShares = Callable[[FloatArray], FloatArray]
 """theta, float64 [n, P] -> marginal shares, float64 [n, C, R]; must be pure and safe in several threads."""

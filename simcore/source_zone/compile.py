@@ -69,6 +69,7 @@ def compile_source(
         for name, level in exploitation.items()
     ]
     active = active_strata(scenario, strata).reshape(len(cells), len(levels))
+    active_cell: npt.NDArray[np.bool_] = np.asarray(active.any(axis=1))
 
     def cell_column(reference: str | None, cell: Coordinates) -> int:
         return NONE if reference is None else space.column(reference, cell)
@@ -77,7 +78,7 @@ def compile_source(
     needs_odds = len(bits) > 1
     odds_ratio = [
         cell_column(document.at_risk.odds_ratio, cell) if needs_odds and here else NONE
-        for cell, here in zip(cells, active.any(axis=1), strict=True)
+        for cell, here in zip(cells, active_cell, strict=True)
     ]
 
     elements = {element: index for index, element in enumerate(shared_effect_elements(scenario))}
@@ -116,7 +117,7 @@ def compile_source(
     return SourcePlan(
         population=np.ascontiguousarray(scenario.population, dtype=np.float64).ravel(),
         factor=np.array(factor, dtype=np.int64),
-        active=active.any(axis=1),
+        active=active_cell,
         odds_ratio=np.array(odds_ratio, dtype=np.int64),
         members=np.array(members, dtype=np.int64),
         combined=np.array(combined, dtype=np.int64).reshape(shape),

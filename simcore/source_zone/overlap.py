@@ -28,8 +28,9 @@ def plackett_both(first: float, second: float, odds_ratio: float) -> float:
     if first >= 1.0 or second >= 1.0:  # exactly: rounding must not leave anyone outside a certain risk
         return min(first, second)
     u = 1.0 + (odds_ratio - 1.0) * (first + second)
-    discriminant = u * u - 4.0 * odds_ratio * (odds_ratio - 1.0) * first * second
-    both = 2.0 * odds_ratio * first * second / (u + math.sqrt(max(discriminant, 0.0)))
+    root = math.sqrt(max(u * u - 4.0 * odds_ratio * (odds_ratio - 1.0) * first * second, 0.0))
+    # The same root of the quadratic without cancellation: u < 0 needs psi < 1 and a + b > 1.
+    both = 2.0 * odds_ratio * first * second / (u + root) if u >= 0.0 else (root - u) / (2.0 * (1.0 - odds_ratio))
     return min(both, min(first, second))
 
 
@@ -79,6 +80,7 @@ def risk_classes(shares: npt.NDArray[np.float64], odds_ratio: float, classes: np
         classes[3] = both
         classes[1] = max(shares[0] - both, 0.0)
         classes[2] = max(shares[1] - both, 0.0)
-        classes[0] = max(1.0 - classes[1] - classes[2] - both, 0.0)
+        certain = shares[0] >= 1.0 or shares[1] >= 1.0
+        classes[0] = 0.0 if certain else max(1.0 - classes[1] - classes[2] - both, 0.0)
     else:
         _fit_pairwise(shares, odds_ratio, classes)

@@ -6,8 +6,10 @@ and all little-endian:
 
 1. ``first_row`` and ``rows`` as int64;
 2. ``theta_id``, ``replicate_id``, ``shared_id`` of its rows as uint32;
-3. for every variable in layout order: the counts ``[slots, rows, *trailing]`` in the stored type;
-4. for every variable in layout order: the totals over slots ``[rows, *trailing]`` as int64.
+3. for every variable, sorted by name: the counts ``[slots, rows, *trailing]`` in the stored type;
+4. for every variable, sorted by name: the totals over slots ``[rows, *trailing]`` as int64.
+
+(By name, because a program that rewrites a file need not keep the order of its datasets.)
 """
 
 from __future__ import annotations
@@ -127,7 +129,15 @@ def encode_block(
         rows=rows,
         seconds=float(seconds),
         agents=int(agents),
-        checksum=block_checksum(first_row, rows, [*identifiers.values(), *stored.values(), *totals.values()]),
+        checksum=block_checksum(
+            first_row,
+            rows,
+            [
+                *identifiers.values(),
+                *(stored[name] for name in sorted(stored)),
+                *(totals[name] for name in sorted(totals)),
+            ],
+        ),
         chunks=tuple(chunks),
         uncompressed_bytes=layout.block_bytes(rows),
         encoded_bytes=sum(len(data) for _, _, data in chunks),

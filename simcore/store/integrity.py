@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError
+from simcore.store.blocks import block_checksum
 from simcore.store.chunks import RowReader, row_ranges
 from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
 from simcore.store.layout import IDENTIFIERS, PARAMETERS, REPLICATE, TOTALS
@@ -70,21 +70,20 @@ def verify(results: Results) -> list[Damage]:
 
 
 def _recomputed_checksum(results: Results, first: int, rows: int) -> str:
-    digest = hashlib.blake2b(np.array([first, rows], dtype="<i8").tobytes(), digest_size=8)
-    for values in _pieces(results, first, rows):
-        digest.update(np.ascontiguousarray(values).data)
+    checksum = block_checksum(first, rows, _pieces(results, first, rows))
     for where, values in RowReader(results._dataset(REPLICATE), 0, results._place).iterate(first, first + rows):
         if not np.array_equal(values, np.arange(first + where.start, first + where.stop)):
             raise ResultsError(f"{results._place}: the numbers of replicates {first} to {first + rows - 1} are damaged")
-    return digest.hexdigest()
+    return checksum
 
 
 def _pieces(results: Results, first: int, rows: int) -> Iterator[NDArray[Any]]:
     """Data of a block in the order of its checksum (see `simcore.store.blocks`)."""
     layout = results.layout
     paths: list[tuple[str, tuple[str, ...]]] = [(name, ()) for name in IDENTIFIERS]
-    paths += [(variable.name, variable.strata) for variable in layout.variables]
-    paths += [(f"{TOTALS}/{variable.name}", ()) for variable in layout.variables]
+    variables = sorted(layout.variables, key=lambda variable: variable.name)
+    paths += [(variable.name, variable.strata) for variable in variables]
+    paths += [(f"{TOTALS}/{variable.name}", ()) for variable in variables]
     for path, strata in paths:
         reader = RowReader(results._dataset(path), len(strata), results._place)
         for stratum in np.ndindex(layout.sizes(strata)):

@@ -89,7 +89,7 @@ def check_kind(file: h5py.File, place: str) -> None:
     """Refuse a file of another program, of a newer format, or of a run that did not end."""
     with reading(place, "the attribute 'filetype'"):
         filetype = file.attrs.get("filetype")
-    if filetype != FILETYPE:
+    if not isinstance(filetype, str) or filetype != FILETYPE:
         raise ResultsError(f"{place}: is an HDF5 file, but not one of simcore (attribute 'filetype')")
     with reading(place, "the attribute 'format_version'"):
         major, minor = (int(number) for number in file.attrs["format_version"])
@@ -99,7 +99,7 @@ def check_kind(file: h5py.File, place: str) -> None:
         )
     with reading(place, "the attribute 'status'"):
         status = file.attrs["status"]
-    if status not in _FINAL:
+    if not isinstance(status, str) or status not in _FINAL:
         raise ResultsError(f"{place}: belongs to a run that did not end (status '{status}')")
 
 

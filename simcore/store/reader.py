@@ -239,10 +239,11 @@ class Results:
                 raise ResultsError(f"{self._place}: no parameter '{name}'{nearest(name, known)}")
         scale = self._dataset(f"{PARAMETERS}/theta")
         start, stop = _unit_range(rows, scale.shape[0])
-        columns = {
-            name: self._read_column(f"{PARAMETERS}/{name}", start, stop) for name in (known if names is None else names)
-        }
-        return pd.DataFrame(columns, index=pd.RangeIndex(start, stop, name="theta_id"))
+        wanted = known if names is None else list(names)
+        values = np.empty((stop - start, len(wanted)), order="F")
+        for place, name in enumerate(wanted):
+            values[:, place] = self._read_column(f"{PARAMETERS}/{name}", start, stop)
+        return pd.DataFrame(values, index=pd.RangeIndex(start, stop, name="theta_id"), columns=wanted, copy=False)
 
     def theta_ids(self, rows: slice | None = None) -> NDArray[np.uint32]:
         """Parameter set of each replicate: its row in `theta`."""

@@ -97,14 +97,16 @@ def fill_guide(high: WordArray, low: WordArray, last: int, bits: int, guide: npt
     fate = 0
     while cell < cells:
         smallest = cell << shift
-        while fate < last and (np.int64(high[fate]) < smallest or (np.int64(high[fate]) == smallest and low[fate] == 0)):
+        threshold = int(np.int64(high[fate]))
+        while fate < last and (threshold < smallest or (threshold == smallest and low[fate] == 0)):
             fate += 1
+            threshold = int(np.int64(high[fate]))
         if fate == last:
             guide[cell:cells] = fate
             return
-        ending = np.int64(high[fate]) >> shift  # the cell of the fate's threshold; all before it are decided
+        ending = threshold >> shift  # the cell of the fate's threshold; all before it are decided
         guide[cell:ending] = fate
-        if (ending << shift) == np.int64(high[fate]) and low[fate] == 0:
+        if (ending << shift) == threshold and low[fate] == 0:
             cell = ending
         else:
             guide[ending] = fate | UNDECIDED

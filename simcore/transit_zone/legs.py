@@ -14,6 +14,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from simcore.compilation import kernel
 from simcore.transit_zone.plan import CERTAIN_SHARE, REST, FloatArray, TransitPlan
 
@@ -62,7 +64,7 @@ def base_hazards(plan: TransitPlan, theta: FloatArray, profile: int, hazards: Fl
 @kernel
 def leg_probabilities(plan: TransitPlan, theta: FloatArray, legs: FloatArray) -> None:
     """Fill ``legs`` (float64 [F, K, 1 + C]): P(continue), then P(c), of every profile at every attempt."""
-    hazards = legs[0, 0, 1:].copy()
+    hazards = np.empty(plan.causes)
     for profile in range(plan.profile_split.size):
         certain = base_hazards(plan, theta, profile, hazards)
         effect_column = plan.profile_effect[profile]

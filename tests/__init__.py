@@ -1,0 +1,1 @@
+"""Tests. `twin` is the plain-Python engine that the compiled one must equal."""

@@ -1,0 +1,205 @@
+"""A flipped byte is found; reading takes no more memory than its answer and a chunk."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from store_samples import LAYOUTS, random_counts, random_theta, write
+
+from simcore.errors import ResultsError
+from simcore.store import CHUNK_ROWS, Results, open_results
+from simcore.store.compression import decode_chunk, encode_chunk
+
+LAYOUT = LAYOUTS["age summed out"]
+REPLICATES = 2 * CHUNK_ROWS + 10
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    write(tmp_path / "x.h5", LAYOUT, random_counts(LAYOUT, REPLICATES), random_theta(LAYOUT, REPLICATES)).close()
+    return tmp_path / "x.h5"
+
+
+def flip(path: Path, position: int, bit: int = 3) -> None:
+    content = bytearray(path.read_bytes())
+    content[position] ^= 1 << bit
+    path.write_bytes(content)
+
+
+def damage_chunk(path: Path, dataset: str, chunk: int) -> int:
+    """Invert three bytes of a chunk and return its first row.
+
+    One bit of a deflate stream may be without effect (the length of a code that is never used).
+    """
+    with h5py.File(path) as file:
+        info = file[dataset].id.get_chunk_info(chunk)
+    content = bytearray(path.read_bytes())
+    for quarter in (1, 2, 3):
+        content[info.byte_offset + quarter * info.size // 4] ^= 0xFF
+    path.write_bytes(content)
+    return int(info.chunk_offset[0])
+
+
+COUNTS = ["persons", "at_risk", "victims", "reached", "totals/reached", "theta_id", "shared_id", "replicate"]
+
+
+@pytest.mark.parametrize("dataset", COUNTS)
+def test_damaged_chunk_names_its_block(path: Path, dataset: str) -> None:
+    with h5py.File(path) as file:
+        chunks = file[dataset].id.get_num_chunks()
+    first_row = damage_chunk(path, dataset, chunks - 2)
+    with open_results(path) as results:
+        (damage,) = results.verify_checksums()
+    assert (damage.part, damage.first_row, damage.rows) == ("block", first_row, min(CHUNK_ROWS, REPLICATES - first_row))
+    assert damage.message.startswith(f"{path}: ")
+
+
+def test_damaged_chunk_is_an_error_when_it_is_read(path: Path) -> None:
+    damage_chunk(path, "totals/victims", 1)
+    with open_results(path) as results:
+        results.read("victims", rows=slice(0, CHUNK_ROWS))
+        with pytest.raises(ResultsError, match="'totals/victims' is damaged in rows 4096 to 8191"):
+            results.read("victims")
+
+
+def test_damaged_parameter_is_found(path: Path) -> None:
+    damage_chunk(path, "parameters/rho", 0)
+    with open_results(path) as results:
+        (damage,) = results.verify_checksums()
+        assert damage.part == "parameters"
+        assert "parameters/rho" in damage.message
+        with pytest.raises(ResultsError, match="parameters/rho"):
+            results.theta(["rho"])
+
+
+def test_wrong_but_readable_content_is_found(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        file["victims"][5000, 1, 1, 1] += 1
+        file["totals/victims"][5000] += 1
+    with open_results(path) as results:
+        (damage,) = results.verify_checksums()
+    assert (damage.first_row, damage.rows) == (CHUNK_ROWS, CHUNK_ROWS)
+
+
+def test_chunk_that_was_never_written_is_found(path: Path) -> None:
+    with h5py.File(path, "r+") as file:
+        dataset = file["victims"]
+        dataset.resize(CHUNK_ROWS, axis=0)
+        dataset.resize(REPLICATES, axis=0)
+    with open_results(path) as results:
+        assert [damage.first_row for damage in results.verify_checksums()] == [CHUNK_ROWS, 2 * CHUNK_ROWS]
+        with pytest.raises(ResultsError, match="'victims' is damaged"):
+            results.read("victims", by=("sex",))
+
+
+@pytest.mark.parametrize(
+    ("item", "attribute"),
+    [("/", "scenario_name"), ("victims", "units"), ("parameters/rho", "source"), ("scenario/scenario", "name")],
+)
+def test_changed_attribute_is_found(path: Path, item: str, attribute: str) -> None:
+    with h5py.File(path, "r+") as file:
+        file[item].attrs[attribute] = "another"
+    with open_results(path) as results:
+        assert [damage.part for damage in results.verify_checksums()] == ["description"]
+
+
+@pytest.mark.parametrize("item", ["origin", "scenario/data%2Fpopulation.csv"])
+def test_flipped_bit_in_a_label_or_document_is_found(path: Path, item: str) -> None:
+    content = path.read_bytes()
+    flip(path, content.index(b"ECU" if item == "origin" else b"persons\nCOL"), bit=0)
+    with open_results(path) as results:
+        assert [damage.part for damage in results.verify_checksums()] == ["description"]
+
+
+def everything(results: Results) -> list[object]:
+    answer: list[object] = [results.layout, results.attributes, results.documents(), results.ledger().to_dict()]
+    answer += [results.theta().to_numpy().tobytes(), results.theta_ids().tobytes(), results.shared_ids().tobytes()]
+    for variable in LAYOUT.variables:
+        answer += [results.read(variable.name).tobytes(), results.read(variable.name, by=variable.strata).tobytes()]
+    return answer
+
+
+def test_a_flipped_bit_anywhere_is_found_or_without_effect(path: Path) -> None:
+    with open_results(path) as results:
+        expected = everything(results)
+    whole = path.read_bytes()
+    generator = np.random.default_rng(20050101)
+    outcomes = {"refused": 0, "found": 0, "without effect": 0}
+    for position, bit in zip(generator.integers(0, len(whole), 60), generator.integers(0, 8, 60), strict=True):
+        content = bytearray(whole)
+        content[position] ^= 1 << bit
+        path.write_bytes(content)
+        try:
+            with open_results(path) as results:
+                if results.verify_checksums():
+                    outcomes["found"] += 1
+                    continue
+                assert everything(results) == expected, f"bit {bit} of byte {position} changed the answer in silence"
+                outcomes["without effect"] += 1
+        except ResultsError:
+            outcomes["refused"] += 1
+    assert outcomes["found"] + outcomes["refused"] >= 30, outcomes  # most of the file is data
+
+
+# Chunks ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["<i4", "<i8", "<u4", "<f8"])
+def test_chunks_are_what_the_filters_of_hdf5_make_and_read(tmp_path: Path, dtype: str) -> None:
+    values = np.random.default_rng(1).integers(0, 5000, size=(CHUNK_ROWS, 3)).astype(dtype)
+    np.testing.assert_array_equal(decode_chunk(encode_chunk(values), values.dtype, values.size), values.reshape(-1))
+    with h5py.File(tmp_path / "x.h5", "w") as file:
+        options = {"chunks": values.shape, "shuffle": True, "compression": "gzip"}
+        ours = file.create_dataset("ours", shape=values.shape, dtype=dtype, **options)
+        ours.id.write_direct_chunk((0, 0), encode_chunk(values))
+        file.create_dataset("theirs", data=values, **options)
+    with h5py.File(tmp_path / "x.h5") as file:
+        np.testing.assert_array_equal(file["ours"][()], values)
+        _, encoded = file["theirs"].id.read_direct_chunk((0, 0))
+        np.testing.assert_array_equal(decode_chunk(encoded, values.dtype, values.size), values.reshape(-1))
+
+
+def test_chunks_of_the_wrong_size_are_refused_without_taking_memory() -> None:
+    bomb = encode_chunk(np.zeros(50_000_000, dtype=np.uint8))
+    tracemalloc.start()
+    try:
+        for encoded in (bomb, bomb[:50], b"", b"no zlib stream", encode_chunk(np.zeros(99, np.int32))):
+            with pytest.raises(ValueError, match=r"."):
+                decode_chunk(encoded, np.dtype("<i4"), 100)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_reading_by_strata_takes_its_answer_and_a_chunk(path: Path) -> None:
+    with open_results(path) as results:
+        results.read("reached", by=("sex",))
+        tracemalloc.start()
+        try:
+            values = results.read("reached", by=("sex",))
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    chunk = CHUNK_ROWS * 3 * 4
+    assert peak < values.nbytes + 4 * chunk + 100_000  # all strata together are 24 chunks a block
+
+
+def test_files_rewritten_by_another_program_are_read(path: Path) -> None:
+    with open_results(path) as results:
+        expected = results.read("victims", by=("origin", "sex"))
+    with h5py.File(path, "r+") as file:
+        old = file["victims"]
+        new = file.create_dataset("copy", data=old[()], chunks=(100, 3, 2, 2), maxshape=old.maxshape)
+        for name in ("units", "long_name", "description", "coordinates", "strata", "summed_out"):
+            new.attrs[name] = old.attrs[name]
+        for axis, name in enumerate(("replicate", "origin", "sex", "exploitation")):
+            new.dims[axis].attach_scale(file[name])
+        del file["victims"]
+        file.move("copy", "victims")
+    with open_results(path) as results:
+        np.testing.assert_array_equal(results.read("victims", by=("origin", "sex")), expected)
+        assert results.verify_checksums() == []
