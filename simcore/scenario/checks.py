@@ -48,6 +48,7 @@ def check_scenario(scenario: Scenario) -> None:
         (check_rules,),
         (check_journeys,),
         (check_uses,),
+        (check_combined_shares,),
     )
     for checks in stages:
         errors = [error for check in checks for error in check(scenario)]
@@ -308,6 +309,23 @@ def check_uses(scenario: Scenario) -> Iterator[ScenarioError]:
         elif reference.role != "shares" and (name, reference.role) not in seen:
             seen.add((name, reference.role))
             yield from _within_limits(scenario, reference, name)
+
+
+def check_combined_shares(scenario: Scenario) -> Iterator[ScenarioError]:
+    """Shares of combined exploitation levels leave room for each other: their largest values sum to at most one."""
+    levels = scenario.document.strata.exploitation
+    largest = 0.0
+    for name, level in levels.items():
+        if level.share is None:
+            continue
+        distribution = scenario.document.parameters[split_reference(level.share)[0]].distribution
+        largest += distribution.support()[1]
+        if largest > 1.0 + _SUM_TOLERANCE:
+            yield scenario.error(
+                ("strata", "exploitation", name, "share"),
+                f"the shares of combined levels may sum to {largest:g}, limit 1: an event belongs to one level only",
+            )
+            return
 
 
 def _words(reference: Reference) -> str:

@@ -85,8 +85,8 @@ def check_place(name: str) -> str:
 
 
 def check_parameter_name(name: str) -> str:
-    """Names of parameters: a name that is not the word for "what is left"."""
-    if name == REST:
+    """Names of parameters: not the word for "what is left", nor the dimension of parameter sets in a results file."""
+    if name in (REST, "theta"):
         raise problem(f"{shown(name)} has a meaning of its own and cannot be a parameter")
     return check_name(name)
 

@@ -40,6 +40,7 @@ SCHEMA_VERSION = 1
 LARGEST_ATTEMPT_CAP = 1000
 MOST_POINTS = 62
 MOST_RISK_BITS = 4
+MOST_EXPLOITATIONS = 64
 OLDEST_AGE = 150
 
 Age = Annotated[Whole, Field(ge=0, le=OLDEST_AGE)]
@@ -95,7 +96,7 @@ class Strata(Table):
     origin: dict[Level, Labelled] = Field(min_length=1)
     sex: dict[Level, Labelled] = Field(min_length=1)
     age_band: dict[Level, AgeBand] = Field(min_length=1)
-    exploitation: dict[Level, Exploitation] = Field(min_length=1)
+    exploitation: dict[Level, Exploitation] = Field(min_length=1, max_length=MOST_EXPLOITATIONS)
 
     @model_validator(mode="after")
     def _bands_are_apart(self) -> Strata:

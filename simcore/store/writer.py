@@ -7,6 +7,7 @@ HDF5 image in memory. Blocks are made by `encode_block` in any thread and commit
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -37,6 +38,7 @@ from simcore.store.target import check_target, partial_path, publish
 # locks out readers that are not built on the HDF5 library itself.
 LIBRARY_VERSIONS: Final = ("v108", "v108")
 _MEMORY_STEP: Final = 16 * 2**20  # bytes by which the in-memory image grows
+_IMAGES: Final = itertools.count()  # numbers that tell the images of this process apart
 
 FinalStatus = Literal["complete", "interrupted"]
 
@@ -126,7 +128,7 @@ class Writer:
         options: dict[str, Any] = {"libver": LIBRARY_VERSIONS, "track_order": True}
         if self._partial is None:
             options |= {"driver": "core", "backing_store": False, "block_size": _MEMORY_STEP}
-            return h5py.File(f"in memory {id(self)}", "w", **options)
+            return h5py.File(f"in memory {next(_IMAGES)}", "w", **options)  # an id() would come back while still open
         try:
             self._disk = PartialFile(self._partial)
         except OSError as problem:

@@ -91,7 +91,7 @@ class JourneyCompiler:
             forks=tuple(forks),
             profiles=tuple(profiles),
             returns=tuple(returns),
-            reattempt=self._reattempt(coordinates),
+            reattempt=self._reattempt(coordinates, intercepted=bool(way.returned)),
         )
         return self.classes.setdefault(journey, len(self.classes))
 
@@ -142,10 +142,10 @@ class JourneyCompiler:
         )
         return self.profiles.setdefault(profile, len(self.profiles))
 
-    def _reattempt(self, coordinates: Mapping[str, str]) -> int:
+    def _reattempt(self, coordinates: Mapping[str, str], *, intercepted: bool) -> int:
         transit = self.scenario.document.transit
         columns = [NONE] * self.attempt_cap
-        if transit.reattempt and self.attempt_cap > 1:
+        if intercepted and self.attempt_cap > 1:
             names = self.scenario.choose(transit.reattempt, coordinates, "transit.reattempt").probability
             for attempt in range(self.attempt_cap - 1):  # no re-attempt after the last one
                 columns[attempt] = self.space.column(names[min(attempt, len(names) - 1)], coordinates)

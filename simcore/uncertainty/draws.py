@@ -11,9 +11,19 @@ import numpy.typing as npt
 from simcore.compilation import kernel
 from simcore.engines.random import addressed_uniform
 from simcore.uncertainty.normal import normal_quantile
-from simcore.uncertainty.quantiles import BETA, CONSTANT, KNOTS, LOGNORMAL, NORMAL, SCORE_LIMIT, UNIFORM
+from simcore.uncertainty.quantiles import (
+    BETA,
+    CONSTANT,
+    KNOTS,
+    LARGEST_UNIFORM,
+    LOGNORMAL,
+    NORMAL,
+    SCORE_LIMIT,
+    UNIFORM,
+)
 
 _LAST_PIECE = KNOTS - 2
+_LARGEST_EXPONENT = 600.0  # of a lognormal: keeps its values, and products with ordinary ones, finite
 _PIECES_PER_SCORE = (KNOTS - 1) / (2.0 * SCORE_LIMIT)
 _ZERO = np.uint32(0)
 
@@ -34,14 +44,16 @@ class DrawPlan(NamedTuple):
 
 
 @kernel
+def truncated_uniform(lower: float, upper: float, u: float) -> float:
+    """Return lower + (upper - lower) u, but never one, where rounding can lead and a quantile is infinite."""
+    return min(lower + (upper - lower) * u, LARGEST_UNIFORM)
+
+
+@kernel
 def interpolate_logit(table: npt.NDArray[np.float64], score: float) -> float:
     """Cubic Hermite interpolation of ``table`` [2, KNOTS] at normal score ``score``."""
-    position = (score + SCORE_LIMIT) * _PIECES_PER_SCORE
-    piece = int(position)
-    if piece < 0:
-        piece = 0
-    elif piece > _LAST_PIECE:
-        piece = _LAST_PIECE
+    position = (min(max(score, -SCORE_LIMIT), SCORE_LIMIT) + SCORE_LIMIT) * _PIECES_PER_SCORE
+    piece = min(int(position), _LAST_PIECE)
     t = position - piece
     s = 1.0 - t
     left, right = table[0, piece], table[0, piece + 1]
@@ -59,7 +71,7 @@ def quantile(kind: int, arguments: npt.NDArray[np.float64], table: npt.NDArray[n
     if kind == NORMAL:
         return arguments[0] + arguments[1] * normal_quantile(u)
     if kind == LOGNORMAL:
-        return math.exp(arguments[0] + arguments[1] * normal_quantile(u))
+        return math.exp(min(arguments[0] + arguments[1] * normal_quantile(u), _LARGEST_EXPONENT))
     if kind == BETA:
         logit = interpolate_logit(table, normal_quantile(u))
         if logit >= 0.0:
@@ -91,7 +103,7 @@ def draw_parameters(plan: DrawPlan, theta_ids: npt.NDArray[np.uint32], theta: np
     """Fill ``theta`` (float64 [n, P]) for ``theta_ids`` (uint32 [n]); one quantile table stays hot per column."""
     for d in range(plan.column.size):
         kind, column = plan.kind[d], plan.column[d]
-        lower, width = plan.lower[d], plan.upper[d] - plan.lower[d]
+        lower, upper = plan.lower[d], plan.upper[d]
         table = plan.tables[max(plan.table[d], 0)]
         arguments = plan.arguments[d]
         for row in range(theta_ids.size):
@@ -99,7 +111,7 @@ def draw_parameters(plan: DrawPlan, theta_ids: npt.NDArray[np.uint32], theta: np
                 theta[row, column] = arguments[0]
             else:
                 u = addressed_uniform(_ZERO, _ZERO, _ZERO, theta_ids[row], plan.key[d])
-                theta[row, column] = quantile(kind, arguments, table, lower + width * u)
+                theta[row, column] = quantile(kind, arguments, table, truncated_uniform(lower, upper, u))
     for s in range(plan.simplex_start.size):
         for row in range(theta_ids.size):
             break_sticks(theta, row, plan.simplex_start[s], plan.simplex_size[s])

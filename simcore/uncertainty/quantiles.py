@@ -29,6 +29,7 @@ KNOTS = 4097
 SCORE_LIMIT = 8.3  # beyond the score of the smallest uniform, 2**-53
 TABLE_TOLERANCE = 1e-7  # relative, of q and of 1 - q
 NO_TABLE = -1
+LARGEST_UNIFORM = 1.0 - 2.0**-53  # truncation may round to one, where a quantile is infinite
 _SCORES = np.linspace(-SCORE_LIMIT, SCORE_LIMIT, KNOTS)
 _LOG_SQRT_2PI = 0.5 * math.log(2.0 * math.pi)
 _SMALLEST_LOG = -690.0  # just above the logarithm of the smallest normal double
@@ -226,5 +227,5 @@ def exact_quantile(distribution: Any, u: FloatArray) -> FloatArray:
     low, high = getattr(distribution, "lower", None), getattr(distribution, "upper", None)
     below = exact.cdf(low) if low is not None else 0.0
     above = exact.cdf(high) if high is not None else 1.0
-    result: FloatArray = exact.ppf(below + (above - below) * u)
+    result: FloatArray = exact.ppf(np.minimum(below + (above - below) * u, LARGEST_UNIFORM))
     return result
