@@ -17,7 +17,7 @@ from simcore.engines.keys import Keys, derive_keys, refuse_collisions
 from simcore.engines.random import derive_key
 from simcore.source_zone.at_risk import AtRiskShares, CompilingModel, clamp_shares
 from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
-from simcore.source_zone.plan import FloatArray, SourcePlan
+from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
 from simcore.transit_zone.compile import compile_transit
 from simcore.transit_zone.journeys import JourneyCompiler
 from simcore.transit_zone.plan import TransitPlan
@@ -119,10 +119,10 @@ class CompiledModel:
         draw_shared_scores(streams.shared, theta_ids, shared_ids, scores)
         return scores
 
-    def at_risk_shares(self, theta: FloatArray) -> tuple[FloatArray, int]:
-        """Return marginal at-risk shares, float64 [n, C, R], held to at most one, and how many had to be held."""
+    def at_risk_shares(self, theta: FloatArray) -> tuple[FloatArray, IntArray]:
+        """Return marginal at-risk shares, float64 [n, C, R], held to at most one, and how many were held, int64 [n]."""
         shares = self.at_risk(theta)
-        return shares, int(clamp_shares(shares, self.source.active))
+        return shares, clamp_shares(shares, self.source.active)
 
 
 def compile_model(scenario: Scenario, *, routes: bool = True) -> CompiledModel:

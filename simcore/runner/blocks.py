@@ -57,7 +57,7 @@ class Block:
 
 @dataclass(frozen=True)
 class SliceReport:
-    """What a finished task tells: rows done, agents walked, at-risk shares that were held to one."""
+    """What a finished task tells: rows done, agents walked, at-risk shares held to one (over all replicates)."""
 
     rows: int
     agents: int
@@ -115,4 +115,4 @@ def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceRepo
         block.counts,
         first,
     )
-    return SliceReport(stop - first, int(agents), held)
+    return SliceReport(stop - first, int(agents), int(held[theta_row].sum()))

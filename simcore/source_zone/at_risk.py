@@ -50,9 +50,12 @@ def products_of_columns(theta: FloatArray, starts: IntArray, columns: IntArray, 
 
 
 @kernel
-def clamp_shares(shares: FloatArray, active: npt.NDArray[np.bool_]) -> int:
-    """Hold shares (float64 [n, C, R]) to at most one and zero inactive cells, in place; return how many were held."""
-    held = 0
+def clamp_shares(shares: FloatArray, active: npt.NDArray[np.bool_]) -> IntArray:
+    """Hold shares (float64 [n, C, R]) to at most one and zero inactive cells, in place.
+
+    Returns how many were held, int64 [n].
+    """
+    held = np.zeros(shares.shape[0], dtype=np.int64)
     for row in range(shares.shape[0]):
         for cell in range(shares.shape[1]):
             for bit in range(shares.shape[2]):
@@ -60,5 +63,5 @@ def clamp_shares(shares: FloatArray, active: npt.NDArray[np.bool_]) -> int:
                     shares[row, cell, bit] = 0.0
                 elif not shares[row, cell, bit] <= 1.0:
                     shares[row, cell, bit] = 1.0
-                    held += 1
+                    held[row] += 1
     return held

@@ -19,6 +19,8 @@ from simcore.source_zone.overlap import risk_classes
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
 NONE = -1
+_LARGEST_HAZARD = 1e100  # far beyond certain, and finite: no overflow, no 0 times infinity
+_LARGEST_EFFECT = 600.0
 
 
 class SourcePlan(NamedTuple):
@@ -83,8 +85,9 @@ def cell_probabilities(
         combined[x] = theta[source.combined[cell, x]] if source.combined[cell, x] >= 0 else -1.0
         hazard = theta[source.hazard[cell, x]] if source.hazard[cell, x] >= 0 else 0.0
         for i in range(source.multiplier_start[s], source.multiplier_start[s + 1]):
-            hazard *= theta[source.multipliers[i]]
+            hazard = min(hazard * theta[source.multipliers[i]], _LARGEST_HAZARD)
         for i in range(source.effect_start[s], source.effect_start[s + 1]):
-            hazard *= math.exp(theta[source.effect_deviation[i]] * scores[source.effect_element[i]])
+            effect = min(theta[source.effect_deviation[i]] * scores[source.effect_element[i]], _LARGEST_EFFECT)
+            hazard = min(hazard * math.exp(effect), _LARGEST_HAZARD)
         hazards[x] = hazard
     event_probabilities(hazards, source.members, combined, source.exposure_years, events)

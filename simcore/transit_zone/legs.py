@@ -14,23 +14,35 @@ from __future__ import annotations
 
 import math
 
-import numpy as np
-
 from simcore.compilation import kernel
 from simcore.transit_zone.plan import CERTAIN_SHARE, REST, FloatArray, TransitPlan
+
+_LARGEST_HAZARD = 1e100  # far beyond certain, and finite: no overflow, no 0 times infinity
+_LARGEST_EFFECT = 200.0  # of eta (k - 1), for the same reason
+
+
+@kernel
+def _scale_to_modifiers(plan: TransitPlan, theta: FloatArray, profile: int, hazards: FloatArray) -> float:
+    """Multiply the hazards (or weights) of a profile by their modifiers, in place, and return their sum."""
+    total = 0.0
+    for c in range(plan.causes):
+        row = profile * plan.causes + c
+        for i in range(plan.modifier_start[row], plan.modifier_start[row + 1]):
+            hazards[c] = min(hazards[c] * theta[plan.modifiers[i]], _LARGEST_HAZARD)
+        total += hazards[c]
+    return total
 
 
 @kernel
 def base_hazards(plan: TransitPlan, theta: FloatArray, profile: int, hazards: FloatArray) -> bool:
     """Fill ``hazards`` (float64 [C]) of a profile at the first attempt; return whether the leg is certain to end.
 
-    Where it is, ``hazards`` holds the weights by which the causes share.
+    Where it is, ``hazards`` holds the weights by which the causes share. A modifier of zero takes a cause away even
+    where it was certain.
     """
-    certain = False
     if plan.profile_split[profile]:
         go_on = theta[plan.profile_continue[profile]]
-        certain = go_on <= 0.0
-        if certain:
+        if go_on <= 0.0:
             scale = 1.0
         elif go_on >= 1.0:
             scale = 0.0
@@ -39,53 +51,46 @@ def base_hazards(plan: TransitPlan, theta: FloatArray, profile: int, hazards: Fl
         for c in range(plan.causes):
             column = plan.profile_cause[profile, c]
             hazards[c] = scale * theta[column] if column >= 0 else 0.0
-    else:
-        for c in range(plan.causes):
-            column = plan.profile_cause[profile, c]
-            if column >= 0 and theta[column] >= 1.0:
-                certain = True
-        for c in range(plan.causes):
-            column = plan.profile_cause[profile, c]
-            if column < 0:
-                hazards[c] = 0.0
-            elif certain:
-                hazards[c] = 1.0 if theta[column] >= 1.0 else 0.0
-            else:
-                hazards[c] = -math.log1p(-theta[column])
-    weight = 0.0
+        return _scale_to_modifiers(plan, theta, profile, hazards) > 0.0 and go_on <= 0.0
+    certain = False
     for c in range(plan.causes):
-        row = profile * plan.causes + c
-        for i in range(plan.modifier_start[row], plan.modifier_start[row + 1]):
-            hazards[c] *= theta[plan.modifiers[i]]
-        weight += hazards[c]
-    return certain and weight > 0.0
+        column = plan.profile_cause[profile, c]
+        hazards[c] = 1.0 if column >= 0 and theta[column] >= 1.0 else 0.0
+        certain = certain or hazards[c] > 0.0
+    if certain and _scale_to_modifiers(plan, theta, profile, hazards) > 0.0:
+        return True
+    for c in range(plan.causes):
+        column = plan.profile_cause[profile, c]
+        hazards[c] = -math.log1p(-theta[column]) if column >= 0 and theta[column] < 1.0 else 0.0
+    _scale_to_modifiers(plan, theta, profile, hazards)
+    return False
 
 
 @kernel
 def leg_probabilities(plan: TransitPlan, theta: FloatArray, legs: FloatArray) -> None:
     """Fill ``legs`` (float64 [F, K, 1 + C]): P(continue), then P(c), of every profile at every attempt."""
-    hazards = np.empty(plan.causes)
     for profile in range(plan.profile_split.size):
+        hazards = legs[profile, plan.attempt_cap - 1, 1:]  # overwritten last
         certain = base_hazards(plan, theta, profile, hazards)
         effect_column = plan.profile_effect[profile]
         effect = theta[effect_column] if effect_column >= 0 else 0.0
         interception = hazards[0]
         for attempt in range(plan.attempt_cap):
+            hazard = interception
             if attempt > 0 and effect != 0.0:
-                hazards[0] = interception * math.exp(effect * attempt)
-            total = 0.0
-            for c in range(plan.causes):
+                hazard *= math.exp(min(max(effect * attempt, -_LARGEST_EFFECT), _LARGEST_EFFECT))
+            total = hazard
+            for c in range(1, plan.causes):
                 total += hazards[c]
             if certain:
-                legs[profile, attempt, 0] = 0.0
-                scale = 1.0 / total
+                go_on, scale = 0.0, 1.0 / total
             elif total > 0.0:
-                legs[profile, attempt, 0] = math.exp(-total)
-                scale = -math.expm1(-total) / total
+                go_on, scale = math.exp(-total), -math.expm1(-total) / total
             else:
-                legs[profile, attempt, 0] = 1.0
-                scale = 0.0
-            for c in range(plan.causes):
+                go_on, scale = 1.0, 0.0
+            legs[profile, attempt, 0] = go_on
+            legs[profile, attempt, 1] = hazard * scale
+            for c in range(1, plan.causes):
                 legs[profile, attempt, 1 + c] = hazards[c] * scale
 
 

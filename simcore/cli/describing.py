@@ -1,0 +1,203 @@
+"""`simcore info`: what a results file is, what is in it, and whether it is whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from simcore.cli.arguments import Json
+from simcore.cli.figures import duration, figure, size, whole
+from simcore.cli.stored import StoredDataset, stored_datasets
+from simcore.cli.terminal import heading, pairs, show, show_json, table
+
+if TYPE_CHECKING:
+    from simcore.store import Results
+
+# Root attributes by what they tell; whatever is not named here is shown as environment.
+GROUPS = {
+    "Scenario": ("scenario_name", "scenario_title", "definition", "cohort_year", "scenario_digest"),
+    "Run": (
+        "seed",
+        "engine",
+        "walker",
+        "generator",
+        "results_version",
+        "requested_replicates",
+        "nested",
+        "store_by",
+        "ended",
+        "held_shares",
+        "command_line",
+    ),
+    "Time": ("started_utc", "finished_utc", "wall_seconds", "agents_walked", "threads", "peak_memory_bytes"),
+    "File": ("filetype", "format_version", "status", "description_checksum"),
+}
+LONGEST_LIST = 12
+
+
+def _grouped(attributes: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    named = {key for keys in GROUPS.values() for key in keys}
+    groups = {group: {key: attributes[key] for key in keys if key in attributes} for group, keys in GROUPS.items()}
+    return {**groups, "Environment": {key: value for key, value in attributes.items() if key not in named}}
+
+
+def _value(key: str, value: Any) -> str:
+    match key:
+        case "wall_seconds":
+            return duration(float(value))
+        case "peak_memory_bytes":
+            return size(int(value))
+        case "agents_walked" | "requested_replicates" | "held_shares":
+            return whole(int(value))
+        case "nested":
+            outer, inner = value
+            return f"{whole(outer)} parameter sets x {whole(inner)}"
+        case "format_version":
+            return ".".join(str(number) for number in value)
+        case "definition":
+            return " ".join(str(value).split())
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _ledger(results: Results) -> dict[str, Any]:
+    ledger = results.ledger()
+    return {
+        "blocks": len(ledger),
+        "replicates": int(ledger["rows"].sum()),
+        "seconds": float(ledger["seconds"].sum()),
+        "agents": int(ledger["agents"].sum()),
+    }
+
+
+def _as_data(results: Results, datasets: list[StoredDataset], damage: list[Any] | None) -> dict[str, Any]:
+    places = {dataset.path: dataset for dataset in datasets}
+    data: dict[str, Any] = {
+        "path": str(results.path),
+        "bytes": results.path.stat().st_size if results.path is not None else None,
+        "status": results.status,
+        "replicates": results.replicates,
+        "requested_replicates": results.requested_replicates,
+        "nested": list(results.nested),
+        "attributes": _grouped(results.attributes),
+        "dimensions": {name: list(labels) for name, labels in results.dimensions.items()},
+        "variables": [
+            {
+                "name": variable.name,
+                "long_name": variable.long_name,
+                "units": variable.units,
+                "dimensions": ["replicate", *variable.strata, *variable.trailing],
+                "summed_out": list(variable.summed_out),
+                "shape": list(places[variable.name].shape),
+                "type": places[variable.name].dtype,
+                "chunks": list(places[variable.name].chunks or ()),
+                "stored_bytes": places[variable.name].stored,
+                "raw_bytes": places[variable.name].raw,
+            }
+            for variable in results.layout.variables
+        ],
+        "parameters": [column.name for column in results.layout.parameters],
+        "parameters_stored": results.stores_theta,
+        "documents": {name: len(text) for name, text in results.documents().items()},
+        "ledger": _ledger(results),
+    }
+    if damage is not None:
+        data["verified"] = not damage
+        data["damage"] = [
+            {"part": d.part, "first_row": d.first_row, "rows": d.rows, "message": d.message} for d in damage
+        ]
+    return data
+
+
+def info_verb(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A results file.", show_default=False)],
+    verify: Annotated[
+        bool, typer.Option("--verify", help="Compare everything with its checksums; exit code 1 on damage.")
+    ] = False,
+    as_json: Json = False,
+) -> int:
+    """Describe a results file: where it comes from, what it holds, how large it is."""
+    from simcore.store import open_results
+
+    with open_results(file) as results:
+        datasets = stored_datasets(results)
+        damage = results.verify_checksums() if verify else None
+        if as_json:
+            show_json(_as_data(results, datasets, damage))
+        else:
+            _show(results, datasets)
+            if damage is not None:
+                _show_damage(damage)
+    return 1 if damage else 0
+
+
+def _show(results: Results, datasets: list[StoredDataset]) -> None:
+    assert results.path is not None
+    heading(f"{results.path}: {whole(results.replicates)} replicates, {results.status}")
+    for group, attributes in _grouped(results.attributes).items():
+        if attributes:
+            heading(group)
+            show(pairs({key: _value(key, value) for key, value in attributes.items()}))
+    heading("Dimensions")
+    show(
+        table(
+            ["dimension", "size", "labels"],
+            [
+                [name, whole(len(labels)), ", ".join(labels[:LONGEST_LIST]) + (" ..." * (len(labels) > LONGEST_LIST))]
+                for name, labels in results.dimensions.items()
+            ],
+            right=["size"],
+        )
+    )
+    heading("Variables")
+    places = {dataset.path: dataset for dataset in datasets}
+    rows = []
+    for variable in results.layout.variables:
+        place = places[variable.name]
+        rows.append(
+            [
+                variable.name,
+                ", ".join(["replicate", *variable.strata, *variable.trailing]),
+                " x ".join(map(str, place.shape)),
+                " x ".join(map(str, place.chunks or ())),
+                place.dtype,
+                size(place.stored),
+                f"{figure(place.raw / place.stored)} : 1" if place.stored else "-",
+            ]
+        )
+    columns = ["variable", "dimensions", "shape", "chunk", "type", "stored", "packed"]
+    show(table(columns, rows, right=["stored", "packed"]))
+    _show_rest(results, datasets)
+
+
+def _show_rest(results: Results, datasets: list[StoredDataset]) -> None:
+    assert results.path is not None
+    ledger = _ledger(results)
+    parts = {"counts": 0, "totals": 0, "parameters": 0}
+    for dataset in datasets:
+        top = dataset.path.partition("/")[0] if "/" in dataset.path else "counts"
+        if top in parts:
+            parts[top] += dataset.stored
+    heading("Contents")
+    stored = "stored" if results.stores_theta else "not stored: redrawn from the seed"
+    show(
+        pairs(
+            {
+                "size": f"{size(results.path.stat().st_size)} ("
+                + ", ".join(f"{part} {size(count)}" for part, count in parts.items())
+                + ")",
+                "parameters": f"{len(results.layout.parameters)} columns, {stored}",
+                "documents": ", ".join(f"{name} ({size(len(text))})" for name, text in results.documents().items()),
+                "ledger": f"{whole(ledger['blocks'])} blocks, {whole(ledger['replicates'])} replicates, "
+                f"{duration(ledger['seconds'])} of computing, {whole(ledger['agents'])} agents",
+            }
+        )
+    )
+
+
+def _show_damage(damage: list[Any]) -> None:
+    show("")
+    for found in damage:
+        show(f"damaged: {found.message}")
+    show(f"damaged parts: {len(damage)}" if damage else "verified: everything agrees with its checksums")

@@ -1,0 +1,104 @@
+"""`simcore run --dry-run`: how long a run would take and how much disk it would fill, from a small pilot in memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simcore.cli.figures import duration, figure, size, whole
+from simcore.cli.stored import stored_datasets
+from simcore.cli.terminal import heading, pairs, show, talk
+from simcore.store.layout import CHUNK_ROWS
+
+if TYPE_CHECKING:
+    from simcore.store import Results
+
+SMALL_PILOT = 256
+LONGEST_PILOT = 5.0  # seconds that a pilot of a whole chunk may take
+DESCRIPTION_BYTES = 3200  # per dataset, for its attributes, scales and index; measured
+
+PilotRun = Callable[..., "Results"]
+
+
+@dataclass(frozen=True)
+class Forecast:
+    """What a run would need.
+
+    Attributes
+    ----------
+    pilot : int
+        Replicates that were simulated for it.
+    rate : float
+        Replicates per second.
+    agents_rate : float
+        Agents walked per second.
+    seconds, bytes : float
+        Of the whole run; the bytes are those of the finished file, and no more is needed on the way.
+    """
+
+    pilot: int
+    rate: float
+    agents_rate: float
+    seconds: float
+    bytes: float
+
+
+def _pilot_design(rows: int, outer: int, inner: int) -> dict[str, Any]:
+    """Return the arguments of a run of about ``rows`` replicates in the same kind of loop."""
+    if inner == 1:
+        return {"replicates": min(rows, outer)}
+    per_set = min(inner, rows)
+    return {"nested": (min(outer, max(1, rows // per_set)), per_set)}
+
+
+def make_forecast(simulate: PilotRun, outer: int, inner: int) -> Forecast:
+    """Run pilots and extrapolate.
+
+    Parameters
+    ----------
+    simulate : callable
+        `simcore.run` with everything but the design given.
+    outer, inner : int
+        Design of the run: parameter sets and replicates of each.
+    """
+    simulate(**_pilot_design(1, outer, inner)).close()  # compiles and fills caches
+    pilot = simulate(**_pilot_design(SMALL_PILOT, outer, inner))
+    seconds = float(pilot.attributes["wall_seconds"])
+    if seconds * CHUNK_ROWS / pilot.replicates <= LONGEST_PILOT and outer * inner > pilot.replicates:
+        pilot.close()
+        pilot = simulate(**_pilot_design(CHUNK_ROWS, outer, inner))
+        seconds = max(float(pilot.attributes["wall_seconds"]), 1e-9)
+    with pilot:
+        rate = pilot.replicates / seconds
+        datasets = stored_datasets(pilot)
+        per_row = sum(dataset.stored for dataset in datasets if dataset.grows) / pilot.replicates
+        rest = DESCRIPTION_BYTES * len(datasets) + sum(len(text.encode()) for text in pilot.documents().values())
+        agents_rate = float(pilot.attributes["agents_walked"]) / seconds
+        rows = outer * inner
+        return Forecast(pilot.replicates, rate, agents_rate, rows / rate, rest + per_row * rows)
+
+
+def show_forecast(forecast: Forecast, output: Path, outer: int, inner: int, seed: int) -> None:
+    """Print a forecast."""
+    free = shutil.disk_usage(output.parent).free
+    heading("Forecast (nothing was written)")
+    loop = f" ({whole(outer)} parameter sets x {whole(inner)})" if inner > 1 else ""
+    show(
+        pairs(
+            {
+                "replicates": f"{whole(outer * inner)}{loop}",
+                "time": duration(forecast.seconds),
+                "rate": f"{figure(forecast.rate)} replicates/s, {figure(forecast.agents_rate / 1e6)} million agents/s",
+                "disk": f"{size(forecast.bytes)} in {output}; {size(free)} are free",
+                "pilot": f"{whole(forecast.pilot)} replicates in memory, seed {seed}",
+            }
+        )
+    )
+    if forecast.bytes > free:
+        talk(f"warning: {output}: needs about {size(forecast.bytes)}, but only {size(free)} are free")
+    if os.path.lexists(output):
+        talk(f"warning: {output}: exists; a run would accept it only if it holds this very run")
