@@ -13,7 +13,7 @@ import numpy.typing as npt
 from simcore.engines.expected import expected_rows
 from simcore.errors import UserError, nearest
 from simcore.model import CompiledModel, compile_model
-from simcore.runner.design import Design, make_design
+from simcore.uncertainty.design import make_design
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -172,11 +172,24 @@ def expected(
             raise UserError(f"by = '{axis}': no such axis{nearest(axis, CELL_AXES)} (known: {', '.join(CELL_AXES)})")
     if draws is not None and theta is not None:
         raise UserError("give either draws or theta, not both")
+    design = None if draws is None else make_design(draws, None)
+    axes = tuple(axis for axis in CELL_AXES if axis in by)
+    groups = [
+        dict(zip(axes, levels, strict=True))
+        for levels in itertools.product(*(model.scenario.levels(axis) for axis in axes))
+    ]
+    components = component_list(model, ended=ended)
+    size = len(components)
+    n = design.replicates if design is not None else 1 if theta is None else len(theta)
+    if n * len(groups) * size * size * 8 > _LARGEST_RESULT:
+        raise UserError(
+            f"draws = {n}: with {size} counts in each of {len(groups)} group(s) they need "
+            f"{n * len(groups) * size**2 * 8 / 2**30:.1f} GiB, limit {_LARGEST_RESULT >> 30} GiB: fewer draws or axes"
+        )
     effects = model.streams(seed).shared.size
-    if draws is not None:
-        design: Design = make_design(draws, None)
+    if design is not None:
         streams = model.streams(seed)
-        ids = design.theta_ids(0, draws)
+        ids = design.theta_ids(0, n)
         theta = model.draw_theta(streams, ids)
         scores = model.draw_scores(streams, ids, np.zeros_like(ids))
     else:
@@ -184,20 +197,8 @@ def expected(
         if theta.ndim != 2 or theta.shape[1] != model.space.size:
             raise UserError(f"theta has shape {theta.shape}, must be [n, {model.space.size}]")
         scores = np.zeros((theta.shape[0], effects))
-    axes = tuple(axis for axis in CELL_AXES if axis in by)
-    groups = [
-        dict(zip(axes, levels, strict=True))
-        for levels in itertools.product(*(model.scenario.levels(axis) for axis in axes))
-    ]
     index = {tuple(group.values()): i for i, group in enumerate(groups)}
     group_of_cell = np.array([index[tuple(cell[axis] for axis in axes)] for cell in model.cells], dtype=np.int64)
-    components = component_list(model, ended=ended)
-    n, size = theta.shape[0], len(components)
-    if n * len(groups) * size * size * 8 > _LARGEST_RESULT:
-        raise UserError(
-            f"draws = {n} with {len(groups)} groups and {size} counts needs "
-            f"{n * len(groups) * size**2 * 8 / 2**30:.1f} GiB, limit {_LARGEST_RESULT >> 30} GiB: fewer draws or axes"
-        )
     shares, _ = model.at_risk_shares(theta)
     persons = np.empty((n, len(groups)))
     mean = np.empty((n, len(groups), size))

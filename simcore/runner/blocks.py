@@ -12,9 +12,9 @@ from simcore.engines.agent import WALKERS, simulate_rows
 from simcore.engines.collapsed import make_tables
 from simcore.engines.counts import Counts
 from simcore.model import CompiledModel, Streams
-from simcore.runner.design import Design
 from simcore.runner.slots import Slots
 from simcore.store.layout import CHUNK_ROWS
+from simcore.uncertainty.design import Design
 
 BLOCK_ROWS = CHUNK_ROWS
 SLICE_ROWS = 128  # a task of some tens of milliseconds: long against its start, short against a block

@@ -17,7 +17,6 @@ from simcore.engines.agent import WALKERS
 from simcore.errors import ResultsError, UserError, nearest
 from simcore.model import RESULTS_VERSION, compile_model
 from simcore.runner.blocks import Block, SliceReport, Work, new_block, simulate_slice, slices
-from simcore.runner.design import Design, make_design
 from simcore.runner.embedding import embedded_documents
 from simcore.runner.progress import Progress
 from simcore.runner.slots import make_slots, stored_axes
@@ -25,6 +24,7 @@ from simcore.store import EncodedBlock, Results, Writer, encode_block, open_resu
 from simcore.store.description import Attribute
 from simcore.store.layout import CHUNK_ROWS
 from simcore.store.provenance import environment, utc_now
+from simcore.uncertainty.design import Design, make_design
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -42,6 +42,7 @@ IDENTITY = (
     "walker",
     "store_by",
     "ended",
+    "theta",
 )
 
 
@@ -135,6 +136,7 @@ def run(
         "walker": walker,
         "store_by": ",".join(stored_axes(model, store_by)),
         "ended": int(store_ended),
+        "theta": int(store_theta),
         "command_line": command_line,
         "started_utc": utc_now(),
         **environment(),
@@ -142,7 +144,7 @@ def run(
     if target is not None and os.path.lexists(target):
         return _same_results(target, attributes, design)
     work = Work(model, model.streams(seed), slots, design, walker)
-    writer = Writer(
+    with Writer(
         target,
         slots.layout,
         replicates=design.replicates,
@@ -150,8 +152,7 @@ def run(
         attributes=attributes,
         documents=embedded_documents(scenario),
         store_theta=store_theta,
-    )
-    with writer:
+    ) as writer:
         return _Session(work, writer, workers, store_theta, progress).run()
 
 
@@ -257,9 +258,11 @@ class _Session:
             self.pool.shutdown(wait=False, cancel_futures=True)
             raise
         self.pool.shutdown()
-        if self.interrupted and self.writer.rows < self.work.design.replicates:
-            raise RunInterrupted(self._finish("interrupted") if self.writer.rows else None)
-        return self._finish("complete")
+        complete = self.writer.rows == self.work.design.replicates
+        if not self.interrupted:
+            return self._finish("complete")
+        results = self._finish("complete" if complete else "interrupted") if self.writer.rows else None
+        raise RunInterrupted(results)
 
     def _compute(self, block: Block) -> None:
         began = time.perf_counter()

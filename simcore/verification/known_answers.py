@@ -131,9 +131,9 @@ TINY_TWO_POINT_SPLIT = ("5096.08349882", "122.32910382", "5218.41260265", "0.976
 # One border: catch probability p, retry probability r, cap K (None: no cap that matters); arrival, catches, attempts.
 REPEATED_TRIALS = (
     (0.4, 0.9, 5, "0.931831296", None, None),
-    (0.4, 0.9, None, "0.9375", "0.625", "1.5625"),
+    (0.4, 0.9, None, "0.9375000000", "0.6250000000", "1.5625000000"),
     (0.36, 0.9, None, "0.946746", "0.532544", "1.479290"),
 )
 
 # Plackett: marginals, odds ratio, P(both); the odds ratio of the result is checked as well.
-OVERLAPS = ((0.03, 0.05, 4.0, "0.0048967207"), (0.2, 0.3, 1.0, "0.06"))
+OVERLAPS = ((0.03, 0.05, 4.0, "0.0048967207"), (0.2, 0.3, 1.0, "0.0600000000"))
