@@ -20,8 +20,8 @@ from simcore.source_zone.compile import active_strata, compile_source, risk_clas
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
 from simcore.transit_zone.compile import compile_transit
 from simcore.transit_zone.journeys import JourneyCompiler
-from simcore.transit_zone.plan import TransitPlan
-from simcore.transit_zone.states import StatePlan, compile_states
+from simcore.transit_zone.plan import StatePlan, TransitPlan
+from simcore.transit_zone.states import compile_states
 from simcore.uncertainty import ParameterSpace
 from simcore.uncertainty.draws import DrawPlan, draw_parameters, draw_shared_scores
 

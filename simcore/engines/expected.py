@@ -20,8 +20,7 @@ import numpy as np
 from simcore.compilation import kernel
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan, cell_probabilities, persons_in_cell
 from simcore.transit_zone.legs import fork_shares, leg_probabilities, reattempt_probabilities
-from simcore.transit_zone.plan import TransitPlan
-from simcore.transit_zone.states import AGAIN, NOT_AGAIN, StatePlan
+from simcore.transit_zone.plan import AGAIN, NOT_AGAIN, StatePlan, TransitPlan
 
 
 @kernel

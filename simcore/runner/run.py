@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from simcore.engines.agent import WALKERS
 from simcore.errors import ResultsError, UserError, nearest
 from simcore.model import RESULTS_VERSION, compile_model
-from simcore.runner.blocks import Block, SliceReport, Work, new_block, simulate_slice, slices
+from simcore.runner.blocks import BLOCK_ROWS, Block, SliceReport, Work, new_block, simulate_slice, slices
 from simcore.runner.embedding import embedded_documents
 from simcore.runner.progress import Progress
 from simcore.runner.slots import make_slots, stored_axes
@@ -249,7 +249,7 @@ class _Session:
     def run(self) -> Results:
         """Compute and store all blocks."""
         try:
-            for first in range(0, self.work.design.replicates, CHUNK_ROWS):
+            for first in range(0, self.work.design.replicates, BLOCK_ROWS):
                 self._compute(new_block(self.work, first, keep_theta=self.store_theta))
                 if self.interrupted:
                     break

@@ -83,3 +83,29 @@ class TransitPlan(NamedTuple):
     fate_tally_start: IntArray  # [Z + 1] into `fate_tally`
     fate_tally: IntArray  # entries of a tally that an attempt with this fate adds to: visits, outcome, ended
     most_fates: int
+
+
+# factor of a re-attempt probability in an edge
+PLAIN, AGAIN, NOT_AGAIN = range(3)
+
+
+class StatePlan(NamedTuple):
+    """Flat arrays of the states of every journey class, in an order in which edges only lead forward.
+
+    Additive counts are numbered visits by point (N), then, if asked for, ended attempts by leg and cause (L C).
+    """
+
+    class_first_state: IntArray  # [J + 1]
+    state_counter: IntArray  # [V] additive count that the state adds to
+    first_edge: IntArray  # [V + 1]
+    edge_share: IntArray  # [W] entry of fork_share, NONE = 1
+    edge_profile: IntArray  # [W] profile, NONE = 1
+    edge_column: IntArray  # [W] column of the profile's leg probabilities
+    edge_attempt: IntArray  # [W]
+    edge_again: IntArray  # [W] PLAIN, AGAIN (times rho2) or NOT_AGAIN (times 1 - rho2)
+    edge_target: IntArray  # [W] state, or NONE for an ending
+    edge_ending: IntArray  # [W] ending, NONE where the journey goes on
+    class_first_ending: IntArray  # [J + 1]
+    ending_reached: MaskArray  # [Y] points ever reached
+    ending_outcome: IntArray  # [Y]
+    ending_attempts: IntArray  # [Y] attempts made

@@ -8,40 +8,14 @@ outcome, attempts). That is what makes all second moments of E2 cheap: see `engi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 
 from simcore.errors import ScenarioError
 from simcore.transit_zone.journeys import JourneyClass, JourneyCompiler
-from simcore.transit_zone.plan import NONE, IntArray, MaskArray
+from simcore.transit_zone.plan import AGAIN, NONE, NOT_AGAIN, PLAIN, StatePlan
 
 MAXIMUM_STATES = 200_000
-
-# factor of a re-attempt probability in an edge
-PLAIN, AGAIN, NOT_AGAIN = range(3)
-
-
-class StatePlan(NamedTuple):
-    """Flat arrays of the states of every journey class, in an order in which edges only lead forward.
-
-    Additive counts are numbered visits by point (N), then, if asked for, ended attempts by leg and cause (L C).
-    """
-
-    class_first_state: IntArray  # [J + 1]
-    state_counter: IntArray  # [V] additive count that the state adds to
-    first_edge: IntArray  # [V + 1]
-    edge_share: IntArray  # [W] entry of fork_share, NONE = 1
-    edge_profile: IntArray  # [W] profile, NONE = 1
-    edge_column: IntArray  # [W] column of the profile's leg probabilities
-    edge_attempt: IntArray  # [W]
-    edge_again: IntArray  # [W] PLAIN, AGAIN (times rho2) or NOT_AGAIN (times 1 - rho2)
-    edge_target: IntArray  # [W] state, or NONE for an ending
-    edge_ending: IntArray  # [W] ending, NONE where the journey goes on
-    class_first_ending: IntArray  # [J + 1]
-    ending_reached: MaskArray  # [Y] points ever reached
-    ending_outcome: IntArray  # [Y]
-    ending_attempts: IntArray  # [Y] attempts made
 
 
 @dataclass(frozen=True, order=True)

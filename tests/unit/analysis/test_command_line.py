@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import typer
-from funnel_samples import make_counts, write
+from .funnel_samples import make_counts, write
 from typer.testing import CliRunner
 
 from analysis.command_line import summary

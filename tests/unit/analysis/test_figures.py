@@ -10,7 +10,7 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
-from funnel_samples import SCENARIO, make_counts, write
+from .funnel_samples import SCENARIO, make_counts, write
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from funnel_samples import measure_column
+from .funnel_samples import measure_column
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 

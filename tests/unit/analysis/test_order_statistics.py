@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from funnel_samples import measure_column
+from .funnel_samples import measure_column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray

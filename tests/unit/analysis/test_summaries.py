@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from funnel_samples import SCENARIO, make_counts, write
+from .funnel_samples import SCENARIO, make_counts, write
 
 import analysis
 import simcore

@@ -6,7 +6,7 @@ import io
 import math
 
 import pytest
-from funnel_samples import SCENARIO, make_counts, write
+from .funnel_samples import SCENARIO, make_counts, write
 
 import analysis
 from analysis.command_line import headline

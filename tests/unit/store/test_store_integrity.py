@@ -8,7 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from store_samples import LAYOUTS, random_counts, random_theta, write
+from .store_samples import LAYOUTS, random_counts, random_theta, write
 
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, Results, open_results

@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from store_samples import LAYOUTS, random_counts, random_theta, summed, unfold, write
+from .store_samples import LAYOUTS, random_counts, random_theta, summed, unfold, write
 
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, Results, open_results

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed
+from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed
 
 from simcore.errors import ResultsError
 from simcore.store import (

@@ -1,0 +1,1 @@
+"""Kernels against the plain-Python twin, and the promises of addressed random numbers."""

@@ -1,0 +1,1 @@
+"""Parameter draws against exact distributions."""
