@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 import typer
-from .funnel_samples import make_counts, write
 from typer.testing import CliRunner
 
 from analysis.command_line import summary
 from simcore.errors import ResultsError, UserError
+
+from .funnel_samples import make_counts, write
 
 app = typer.Typer()
 app.command()(summary)

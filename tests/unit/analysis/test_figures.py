@@ -10,7 +10,6 @@ from typing import Any
 import matplotlib.image
 import numpy as np
 import pytest
-from .funnel_samples import SCENARIO, make_counts, write
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -18,6 +17,8 @@ from matplotlib.figure import Figure
 import analysis
 from analysis.summaries import STATEMENT, Summary
 from simcore.errors import UserError
+
+from .funnel_samples import SCENARIO, make_counts, write
 
 
 def summary(rows: int = 400, **options: Any) -> Summary:

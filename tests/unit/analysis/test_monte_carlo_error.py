@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from .funnel_samples import measure_column
 from numpy.typing import NDArray
 from scipy.stats import binom, norm
 
 from analysis.monte_carlo_error import COVERAGE, GroupSums, binomial_ranks, grouped_ranks
+
+from .funnel_samples import measure_column
 
 LIMIT = 4.5
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from .funnel_samples import measure_column
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from analysis import order_statistics, passes
 from analysis.order_statistics import OrderStatistics, pilot_edges, pilot_windows
+
+from .funnel_samples import measure_column
 
 
 def find(

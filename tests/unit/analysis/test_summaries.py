@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from .funnel_samples import SCENARIO, make_counts, write
 
 import analysis
 import simcore
 from analysis.summaries import STATEMENT
 from simcore.errors import ResultsError, UserError
+
+from .funnel_samples import SCENARIO, make_counts, write
 
 FIXTURES = Path(simcore.__file__).parent / "verification" / "fixtures"
 ROWS = 5000

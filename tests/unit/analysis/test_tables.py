@@ -6,7 +6,6 @@ import io
 import math
 
 import pytest
-from .funnel_samples import SCENARIO, make_counts, write
 
 import analysis
 from analysis.command_line import headline
@@ -14,6 +13,8 @@ from analysis.number_format import show_error, show_estimate, show_interval, sig
 from analysis.quantity import Estimate, Interval
 from analysis.summaries import STATEMENT, Summary
 from analysis.tables import WIDTH
+
+from .funnel_samples import SCENARIO, make_counts, write
 
 NAN = math.nan
 

@@ -8,10 +8,11 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from .store_samples import LAYOUTS, commit_rows, random_counts, random_theta, start, write
 
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, open_results
+
+from .store_samples import LAYOUTS, commit_rows, random_counts, random_theta, start, write
 
 LAYOUT = LAYOUTS["age summed out"]
 REPLICATES = CHUNK_ROWS + 10

@@ -8,11 +8,12 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from .store_samples import LAYOUTS, random_counts, random_theta, write
 
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, Results, open_results
 from simcore.store.compression import decode_chunk, encode_chunk
+
+from .store_samples import LAYOUTS, random_counts, random_theta, write
 
 LAYOUT = LAYOUTS["age summed out"]
 REPLICATES = 2 * CHUNK_ROWS + 10

@@ -11,10 +11,11 @@ import h5py
 import numpy as np
 import pandas as pd
 import pytest
-from .store_samples import LAYOUTS, random_counts, random_theta, summed, unfold, write
 
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, Results, open_results
+
+from .store_samples import LAYOUTS, random_counts, random_theta, summed, unfold, write
 
 LAYOUT = LAYOUTS["age summed out"]
 REPLICATES = CHUNK_ROWS + 10

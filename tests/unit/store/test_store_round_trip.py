@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from .store_samples import LAYOUTS, commit_rows, random_counts, random_theta, start, summed, write
 
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, Layout, open_results
+
+from .store_samples import LAYOUTS, commit_rows, random_counts, random_theta, start, summed, write
 
 
 @pytest.fixture(params=["file", "memory"])

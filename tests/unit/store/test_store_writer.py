@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed
 
 from simcore.errors import ResultsError
 from simcore.store import (
@@ -25,6 +24,8 @@ from simcore.store import (
     encode_block,
     open_results,
 )
+
+from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed
 
 LAYOUT = LAYOUTS["age summed out"]
 
