@@ -64,20 +64,32 @@ def kernel(function: Callable[P, R]) -> Callable[P, R]:
     return _compile(function)
 
 
+def bare_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile like `kernel`, but without counting references to arrays: for everything that is called per stratum.
+
+    numba counts a reference, with an atomic instruction, whenever an array is taken out of a plan; in a kernel that is
+    handed a plan of fifty arrays these counts were two thirds of all time. Without them the function cannot make arrays
+    (numba refuses to compile it), only fill those that it is given.
+    """
+    return _compile(function, counts_references=False)
+
+
 def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
-    """Compile like `kernel`, and have LLVM put the function into its callers: for the body of an innermost loop."""
-    return _compile(function, forceinline=True)
+    """Compile like `bare_kernel`, and have LLVM put the function into its callers: no copy of a plan per call."""
+    return _compile(function, forceinline=True, counts_references=False)
 
 
-def _compile(function: Callable[P, R], *, forceinline: bool = False) -> Callable[P, R]:
+def _compile(function: Callable[P, R], *, forceinline: bool = False, counts_references: bool = True) -> Callable[P, R]:
     config: Any = numba.core.config
+    # Said for every kernel: one that does not say it takes it from whichever caller happens to compile it first.
+    untyped: dict[str, Any] = {"_nrt": counts_references}
     folder = cache_folder()
     previous = config.CACHE_DIR
     if folder is not None:
         config.CACHE_DIR = str(folder)
     try:
         compiled: Callable[P, R] = numba.njit(
-            cache=folder is not None, nogil=True, error_model="numpy", forceinline=forceinline
+            cache=folder is not None, nogil=True, error_model="numpy", forceinline=forceinline, **untyped
         )(function)
     finally:
         config.CACHE_DIR = previous

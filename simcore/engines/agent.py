@@ -5,10 +5,12 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import inner_kernel, kernel
 from simcore.engines.collapsed import FateTables, walk_collapsed
 from simcore.engines.counts import Counts
 from simcore.engines.keys import Keys
@@ -22,7 +24,23 @@ COLLAPSED, LEG_BY_LEG = range(2)
 WALKERS = {"collapsed": COLLAPSED, "leg-by-leg": LEG_BY_LEG}
 
 
-@kernel
+class WorkSpace(NamedTuple):
+    """Arrays that a slice of rows needs on the way, made once."""
+
+    legs: FloatArray  # [F, K, 1 + C]
+    shares: FloatArray  # [H]
+    reattempts: FloatArray  # [Q, K]
+    classes: FloatArray  # [2**R]
+    events: FloatArray  # [2**R, 1 + X]
+    work: FloatArray  # [2, X]
+    victims: IntArray  # [X]
+    bound: IntArray  # [X]
+    masses: FloatArray  # [at least C + 1 and H]
+    reached: npt.NDArray[np.bool_]  # [N]
+    tally: IntArray  # of one stratum, zero between strata
+
+
+@inner_kernel
 def add_tally(tally: IntArray, counts: Counts, slot: int, row: int) -> None:
     """Move a stratum's ``tally`` into ``counts`` and zero it."""
     points, outcomes, attempts = counts.reached.shape[2], counts.outcome.shape[2], counts.attempts.shape[2]
@@ -40,6 +58,81 @@ def add_tally(tally: IntArray, counts: Counts, slot: int, row: int) -> None:
                 counts.ended[slot, row, leg, cause] += tally[position]
                 position += 1
     tally[:] = 0
+
+
+@inner_kernel
+def fill_rows(
+    source: SourcePlan,
+    transit: TransitPlan,
+    keys: Keys,
+    walker: int,
+    theta: FloatArray,
+    theta_row: IntArray,
+    at_risk_shares: FloatArray,
+    scores: FloatArray,
+    theta_ids: npt.NDArray[np.uint32],
+    replicate_ids: npt.NDArray[np.uint32],
+    cell_slot: IntArray,
+    stratum_slot: IntArray,
+    tables: FateTables,
+    counts: Counts,
+    first_row: int,
+    space: WorkSpace,
+) -> int:
+    """Do the work of `simulate_rows`, which makes the work space."""
+    legs, shares, reattempts, tally, bound = space.legs, space.shares, space.reattempts, space.tally, space.bound
+    cells = source.population.size
+    exploitations = source.members.size
+    walked = 0
+    current = -1
+    for i in range(theta_ids.size):
+        parameters = theta[theta_row[i]]
+        if theta_row[i] != current:
+            current = theta_row[i]
+            leg_probabilities(transit, parameters, legs)
+            fork_shares(transit, parameters, shares)
+            reattempt_probabilities(transit, parameters, reattempts)
+            tables.ready[:] = False
+        row = first_row + i
+        replicate_id, theta_id = replicate_ids[i], theta_ids[i]
+        for cell in range(cells):
+            first_stratum = cell * exploitations
+            draw_cell(
+                source,
+                keys,
+                parameters,
+                scores[i],
+                at_risk_shares[current, cell],
+                cell,
+                replicate_id,
+                theta_id,
+                space.classes,
+                space.events,
+                space.work,
+                space.victims,
+                counts,
+                cell_slot[cell],
+                stratum_slot[first_stratum : first_stratum + exploitations],
+                row,
+                bound,
+            )
+            for x in range(exploitations):
+                if bound[x] == 0:
+                    continue
+                walked += bound[x]
+                stratum = first_stratum + x
+                if walker == COLLAPSED:
+                    walk_collapsed(
+                        transit, keys, tables, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
+                        tally,
+                    )  # fmt: skip
+                else:
+                    walk_leg_by_leg(
+                        transit, keys, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
+                        space.masses, space.reached, tally,
+                    )  # fmt: skip
+                add_tally(tally, counts, stratum_slot[stratum], row)
+    return walked
 
 
 @kernel
@@ -86,61 +179,23 @@ def simulate_rows(
     int
         Number of agents (bound victims) walked.
     """
-    cells = source.population.size
     exploitations = source.members.size
-    legs = np.empty((transit.profile_split.size, transit.attempt_cap, 1 + transit.causes))
-    shares = np.empty(transit.fork_share.size)
-    reattempts = np.empty((transit.reattempt.shape[0], transit.attempt_cap))
-    classes = np.empty(1 << at_risk_shares.shape[2])
-    events = np.empty((classes.size, 1 + exploitations))
-    bound = np.empty(exploitations, dtype=np.int64)
-    journey_counts = 2 * transit.points + transit.outcomes + transit.attempt_cap + transit.legs * transit.causes
-    tally = np.zeros(journey_counts, dtype=np.int64)
-    walked = 0
-    current = -1
-    for i in range(theta_ids.size):
-        parameters = theta[theta_row[i]]
-        if theta_row[i] != current:
-            current = theta_row[i]
-            leg_probabilities(transit, parameters, legs)
-            fork_shares(transit, parameters, shares)
-            reattempt_probabilities(transit, parameters, reattempts)
-            tables.ready[:] = False
-        row = first_row + i
-        replicate_id, theta_id = replicate_ids[i], theta_ids[i]
-        for cell in range(cells):
-            first_stratum = cell * exploitations
-            draw_cell(
-                source,
-                keys,
-                parameters,
-                scores[i],
-                at_risk_shares[current, cell],
-                cell,
-                replicate_id,
-                theta_id,
-                classes,
-                events,
-                counts,
-                cell_slot[cell],
-                stratum_slot[first_stratum : first_stratum + exploitations],
-                row,
-                bound,
-            )
-            for x in range(exploitations):
-                if bound[x] == 0:
-                    continue
-                walked += bound[x]
-                stratum = first_stratum + x
-                if walker == COLLAPSED:
-                    walk_collapsed(
-                        transit, keys, tables, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
-                        tally,
-                    )  # fmt: skip
-                else:
-                    walk_leg_by_leg(
-                        transit, keys, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id, tally
-
-                    )  # fmt: skip
-                add_tally(tally, counts, stratum_slot[stratum], row)
-    return walked
+    classes = 1 << at_risk_shares.shape[2]
+    tally = 2 * transit.points + transit.outcomes + transit.attempt_cap + transit.legs * transit.causes
+    space = WorkSpace(
+        np.empty((transit.profile_split.size, transit.attempt_cap, 1 + transit.causes)),
+        np.empty(transit.fork_share.size),
+        np.empty((transit.reattempt.shape[0], transit.attempt_cap)),
+        np.empty(classes),
+        np.empty((classes, 1 + exploitations)),
+        np.empty((2, exploitations)),
+        np.empty(exploitations, dtype=np.int64),
+        np.empty(exploitations, dtype=np.int64),
+        np.empty(max(transit.causes + 1, transit.fork_share.size)),
+        np.empty(transit.points, dtype=np.bool_),
+        np.zeros(tally, dtype=np.int64),
+    )
+    return fill_rows(
+        source, transit, keys, walker, theta, theta_row, at_risk_shares, scores, theta_ids, replicate_ids, cell_slot,
+        stratum_slot, tables, counts, first_row, space,
+    )  # fmt: skip

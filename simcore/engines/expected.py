@@ -244,6 +244,7 @@ def expected_rows(
     reattempts = np.empty((transit.reattempt.shape[0], transit.attempt_cap))
     classes = np.empty(1 << at_risk_shares.shape[2])
     events = np.empty((classes.size, 1 + exploitations))
+    work = np.empty((2, exploitations))
     journey_mean = np.empty((classes_count, length))
     journey_second = np.empty((classes_count, length, length))
     cell_mean = np.empty(dimension)
@@ -265,7 +266,7 @@ def expected_rows(
             persons[i, group] += number
             if not source.active[cell] or number <= 0.0:
                 continue
-            cell_probabilities(source, parameters, scores[i], at_risk_shares[i, cell], cell, classes, events)
+            cell_probabilities(source, parameters, scores[i], at_risk_shares[i, cell], cell, classes, events, work)
             strata = transit.class_of[cell * exploitations : (cell + 1) * exploitations]
             cell_moments(
                 source, parameters, classes, events, cell, strata, journey_mean, journey_second, cell_mean, cell_second

@@ -7,8 +7,9 @@ It needs no list of routes, so it also serves graphs with too many of them. Each
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 from simcore.engines.keys import Keys
 from simcore.engines.random import philox4x32
 from simcore.transit_zone.plan import FloatArray, IntArray, TransitPlan
@@ -18,14 +19,14 @@ _TOP = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT_32 = np.uint64(32)
 
 
-@kernel
+@bare_kernel
 def threshold64(cumulative: float) -> np.uint64:
     """Return floor(2**64 cumulative), at most 2**64 - 1."""
     scaled = cumulative * _TWO_64
     return _TOP if scaled >= _TWO_64 else np.uint64(scaled)
 
 
-@kernel
+@bare_kernel
 def pick(uniform: np.uint64, masses: FloatArray, size: int) -> int:
     """Return the first i with U < 2**64 (masses[0] + ... + masses[i]); the last possible one takes the rest."""
     last = 0
@@ -40,7 +41,7 @@ def pick(uniform: np.uint64, masses: FloatArray, size: int) -> int:
     return last
 
 
-@kernel
+@bare_kernel
 def walk_leg_by_leg(
     plan: TransitPlan,
     keys: Keys,
@@ -51,9 +52,14 @@ def walk_leg_by_leg(
     agents: int,
     replicate_id: np.uint32,
     theta_id: np.uint32,
+    masses: FloatArray,
+    reached: npt.NDArray[np.bool_],
     tally: IntArray,
 ) -> None:
-    """Walk ``agents`` bound victims of a stratum and add them to ``tally`` (see `TransitPlan`)."""
+    """Walk ``agents`` bound victims of a stratum and add them to ``tally`` (see `TransitPlan`).
+
+    ``masses`` (float64, at least C + 1 and the legs of a fork) and ``reached`` (bool [N]) are work space.
+    """
     points = plan.points
     first_outcome = 2 * points
     first_attempt = first_outcome + plan.outcomes
@@ -61,8 +67,6 @@ def walk_leg_by_leg(
     journey = plan.class_of[stratum]
     entry = plan.start_point[plan.class_start[journey]]
     rho = reattempts[plan.class_reattempt[journey]]
-    masses = np.empty(max(plan.causes + 1, shares.size))
-    reached = np.empty(plan.points, dtype=np.bool_)
     for agent in range(agents):
         reached[:] = False
         point = entry

@@ -36,7 +36,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 
 MAXIMUM_COUNTER = 0xFFFFFFFF
 SEPARATOR = "\x1f"
@@ -69,7 +69,7 @@ def derive_key(seed: int, purpose: str, stratum: Sequence[str]) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "little")
 
 
-@kernel
+@bare_kernel
 def philox4x32(
     c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, key: np.uint64
 ) -> tuple[np.uint32, np.uint32, np.uint32, np.uint32]:
@@ -91,7 +91,7 @@ def philox4x32(
     return np.uint32(x0), np.uint32(x1), np.uint32(x2), np.uint32(x3)
 
 
-@kernel
+@bare_kernel
 def fill_attempt_words(
     words: npt.NDArray[np.uint32],
     first_block: int,
@@ -130,13 +130,53 @@ def fill_attempt_words(
         row_3[block] = np.uint32(x3)
 
 
-@kernel
+@bare_kernel
+def fill_reattempt_words(
+    words: npt.NDArray[np.uint32],
+    agents: npt.NDArray[np.uint32],
+    number: int,
+    block: int,
+    replicate_id: np.uint32,
+    theta_id: np.uint32,
+    key: np.uint64,
+) -> None:
+    """Write block ``block`` of the ``reattempt`` words of agents ``agents[:number]`` (uint32) into ``words``.
+
+    Word ``w`` of agent ``agents[i]`` goes to ``words[w, i]`` (uint32 [4, >= number]). Written out as in
+    `fill_attempt_words`, for the same reason.
+    """
+    row_0, row_1, row_2, row_3 = words[0], words[1], words[2], words[3]
+    first_key_0 = key & _MASK_32
+    first_key_1 = key >> _SHIFT_32
+    for i in range(number):
+        x0 = np.uint64(agents[i])
+        x1 = np.uint64(block)
+        x2 = np.uint64(replicate_id)
+        x3 = np.uint64(theta_id)
+        k0 = first_key_0
+        k1 = first_key_1
+        for _ in range(10):
+            product_0 = _MULTIPLIER_0 * (x0 & _MASK_32)
+            product_1 = _MULTIPLIER_1 * (x2 & _MASK_32)
+            x0 = (product_1 >> _SHIFT_32) ^ x1 ^ k0
+            x1 = product_1 & _MASK_32
+            x2 = (product_0 >> _SHIFT_32) ^ x3 ^ k1
+            x3 = product_0 & _MASK_32
+            k0 = (k0 + _WEYL_0) & _MASK_32
+            k1 = (k1 + _WEYL_1) & _MASK_32
+        row_0[i] = np.uint32(x0)
+        row_1[i] = np.uint32(x1)
+        row_2[i] = np.uint32(x2)
+        row_3[i] = np.uint32(x3)
+
+
+@bare_kernel
 def uniform52(word_high: np.uint32, word_low: np.uint32) -> float:
     """Return the uniform on the open unit interval, a multiple of 2**-53, made of the top 26 bits of two words."""
     return (float(word_high >> _SHIFT_6) * _TWO_26 + float(word_low >> _SHIFT_6) + 0.5) * _TWO_MINUS_52
 
 
-@kernel
+@bare_kernel
 def addressed_uniform(c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32, key: np.uint64) -> float:
     """Return the uniform of words 0 and 1 of one block."""
     w0, w1, _, _ = philox4x32(c0, c1, c2, c3, key)

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 from simcore.engines.random import philox4x32, uniform52
 
 INVERSION_LIMIT = 10.0
@@ -31,7 +31,7 @@ _STIRLING_TAIL = (
 )
 
 
-@kernel
+@bare_kernel
 def stirling_tail(k: float) -> float:
     """Return the correction of Stirling's formula for ln k! (absolute error 3e-11 at k = 10, less beyond)."""
     if k <= 9.0:
@@ -40,7 +40,7 @@ def stirling_tail(k: float) -> float:
     return (1.0 / 12.0 - (1.0 / 360.0 - 1.0 / 1260.0 / square) / square) / (k + 1.0)
 
 
-@kernel
+@bare_kernel
 def _binomial_by_inversion(trials: int, probability: float, uniform: float) -> int:
     """Walk up the probabilities until ``uniform`` is used up; guarded at ``trials`` and where they underflow."""
     odds = probability / (1.0 - probability)
@@ -53,7 +53,7 @@ def _binomial_by_inversion(trials: int, probability: float, uniform: float) -> i
     return count
 
 
-@kernel
+@bare_kernel
 def _binomial_by_rejection(
     trials: int, probability: float, draw: np.uint32, replicate_id: np.uint32, theta_id: np.uint32, key: np.uint64
 ) -> int:
@@ -89,7 +89,7 @@ def _binomial_by_rejection(
             return int(k)
 
 
-@kernel
+@bare_kernel
 def binomial(
     trials: int, probability: float, draw: np.uint32, replicate_id: np.uint32, theta_id: np.uint32, key: np.uint64
 ) -> int:

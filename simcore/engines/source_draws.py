@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import inner_kernel
 from simcore.engines.counts import Counts
 from simcore.engines.keys import Keys
 from simcore.engines.sampling import binomial
@@ -18,7 +18,7 @@ from simcore.source_zone.plan import FloatArray, SourcePlan, cell_probabilities,
 EVENT_STRIDE = 256  # draw index of an event: risk class * EVENT_STRIDE + exploitation
 
 
-@kernel
+@inner_kernel
 def draw_cell(
     source: SourcePlan,
     keys: Keys,
@@ -30,6 +30,8 @@ def draw_cell(
     theta_id: np.uint32,
     classes: FloatArray,
     events: FloatArray,
+    work: FloatArray,
+    victims: npt.NDArray[np.int64],
     counts: Counts,
     cell_slot: int,
     stratum_slots: npt.NDArray[np.int64],
@@ -38,8 +40,8 @@ def draw_cell(
 ) -> None:
     """Draw one cell, add its counts to ``counts``, leave the bound victims per exploitation in ``bound`` (int64 [X]).
 
-    ``classes`` (float64 [2**R]) and ``events`` (float64 [2**R, 1 + X]) are work space; ``stratum_slots`` (int64 [X])
-    are the slots of the cell's strata.
+    ``classes`` (float64 [2**R]), ``events`` (float64 [2**R, 1 + X]), ``work`` (float64 [2, X]) and ``victims``
+    (int64 [X]) are work space; ``stratum_slots`` (int64 [X]) are the slots of the cell's strata.
     """
     exploitations = source.members.size
     for x in range(exploitations):
@@ -48,10 +50,10 @@ def draw_cell(
     counts.persons[cell_slot, row] += persons
     if not source.active[cell] or persons <= 0:
         return
-    cell_probabilities(source, theta, scores, shares, cell, classes, events)
+    cell_probabilities(source, theta, scores, shares, cell, classes, events, work)
     last_class = classes.size - 1
 
-    victims = np.zeros(exploitations, dtype=np.int64)
+    victims[:] = 0
     remaining = persons
     for risk_class in range(1, last_class + 1):
         if remaining <= 0:

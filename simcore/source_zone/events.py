@@ -7,10 +7,10 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 
 
-@kernel
+@bare_kernel
 def event_probabilities(
     hazards: npt.NDArray[np.float64],
     members: npt.NDArray[np.int64],

@@ -12,13 +12,13 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 
 _MAXIMUM_SWEEPS = 1000
 _SWEEP_TOLERANCE = 1e-15
 
 
-@kernel
+@bare_kernel
 def plackett_both(first: float, second: float, odds_ratio: float) -> float:
     """Return P(both bits) for marginals ``first``, ``second`` and odds ratio psi > 0.
 
@@ -34,7 +34,7 @@ def plackett_both(first: float, second: float, odds_ratio: float) -> float:
     return min(both, min(first, second))
 
 
-@kernel
+@bare_kernel
 def _fit_pairwise(shares: npt.NDArray[np.float64], odds_ratio: float, classes: npt.NDArray[np.float64]) -> None:
     """Iterative proportional fitting of classes with pairwise odds ratios to the marginal ``shares``."""
     bits = shares.size
@@ -68,7 +68,7 @@ def _fit_pairwise(shares: npt.NDArray[np.float64], odds_ratio: float, classes: n
             break
 
 
-@kernel
+@bare_kernel
 def risk_classes(shares: npt.NDArray[np.float64], odds_ratio: float, classes: npt.NDArray[np.float64]) -> None:
     """Fill ``classes`` (float64 [2**R]) with the probability of each set of bits; ``shares`` (float64 [R]) in 0..1."""
     bits = shares.size

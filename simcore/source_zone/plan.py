@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 from simcore.source_zone.events import event_probabilities
 from simcore.source_zone.overlap import risk_classes
 
@@ -43,7 +43,7 @@ class SourcePlan(NamedTuple):
     bound: int  # the destination that walks on
 
 
-@kernel
+@bare_kernel
 def persons_in_cell(source: SourcePlan, theta: FloatArray, cell: int) -> float:
     """Return the persons of a cell: table value times factor, rounded half to even (model_spec A1)."""
     persons = source.population[cell]
@@ -52,7 +52,7 @@ def persons_in_cell(source: SourcePlan, theta: FloatArray, cell: int) -> float:
     return np.rint(persons)
 
 
-@kernel
+@bare_kernel
 def cell_probabilities(
     source: SourcePlan,
     theta: FloatArray,
@@ -61,6 +61,7 @@ def cell_probabilities(
     cell: int,
     classes: FloatArray,
     events: FloatArray,
+    work: FloatArray,
 ) -> None:
     """Fill the risk classes and event probabilities of one cell.
 
@@ -74,12 +75,13 @@ def cell_probabilities(
     classes : float64 [2**R], out
     events : float64 [2**R, 1 + X], out
         No event, then each exploitation.
+    work : float64 [2, X]
+        Work space.
     """
     odds_ratio = theta[source.odds_ratio[cell]] if source.odds_ratio[cell] >= 0 else 1.0
     risk_classes(shares, odds_ratio, classes)
     exploitations = source.members.size
-    hazards = np.empty(exploitations)
-    combined = np.empty(exploitations)
+    hazards, combined = work[0], work[1]
     for x in range(exploitations):
         s = cell * exploitations + x
         combined[x] = theta[source.combined[cell, x]] if source.combined[cell, x] >= 0 else -1.0

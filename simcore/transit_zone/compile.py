@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from simcore.errors import ScenarioError
 from simcore.transit_zone.journeys import JourneyClass, JourneyCompiler
@@ -52,7 +53,8 @@ class _FateCompiler:
         self.outcome: list[int] = []
         self.next: list[int] = []
         self.visited: list[int] = []
-        self.tally = _Rows()
+        self.records: list[npt.NDArray[np.int8]] = []
+        self.ended: list[int] = []
 
     def start(self, class_index: int, point: int) -> int:
         """Return the index of a start; new ones are compiled later, in order of discovery."""
@@ -110,13 +112,21 @@ class _FateCompiler:
         self.next.append(following)
         self.visited.append(visited)
         points, outcomes = len(self.journeys.points), len(self.journeys.outcomes)
-        entries = [points + point for point in range(points) if visited >> point & 1]
+        record = np.zeros(2 * points + outcomes, dtype=np.int8)
+        record[points : 2 * points] = [visited >> point & 1 for point in range(points)]
         if outcome != NONE:
-            entries.append(2 * points + outcome)
-        if leg != NONE:
-            first_ended = 2 * points + outcomes + self.journeys.attempt_cap
-            entries.append(first_ended + leg * len(self.journeys.causes) + cause)
-        self.tally.add(entries)
+            record[2 * points + outcome] = 1
+        self.records.append(record)
+        first_ended = 2 * points + outcomes + self.journeys.attempt_cap
+        self.ended.append(NONE if leg == NONE else first_ended + leg * len(self.journeys.causes) + cause)
+
+    def record_table(self) -> npt.NDArray[np.int8]:
+        """Return the records of all fates: of a first attempt, which reaches all it visits, then of a later one."""
+        points, outcomes = len(self.journeys.points), len(self.journeys.outcomes)
+        later = np.array(self.records, dtype=np.int8).reshape(-1, 2 * points + outcomes)
+        first = later.copy()
+        first[:, :points] = first[:, points : 2 * points]
+        return np.concatenate([first, later])
 
 
 def compile_transit(
@@ -199,8 +209,8 @@ def compile_transit(
         fate_outcome=_array(fates.outcome),
         fate_next=_array(fates.next),
         fate_visited=np.array(fates.visited, dtype=np.uint64),
-        fate_tally_start=_array(fates.tally.offsets),
-        fate_tally=_array(fates.tally.values),
+        fate_record=fates.record_table(),
+        fate_ended=_array(fates.ended),
         most_fates=int(sizes.max()) if sizes.size else 0,
     )
     return plan, journeys

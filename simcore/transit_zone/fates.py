@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 from simcore.transit_zone.plan import FloatArray, TransitPlan
 
 WordArray = npt.NDArray[np.uint32]
@@ -20,13 +20,13 @@ _TWO_64 = 18446744073709551616.0
 _TOP = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT_32 = np.uint64(32)
 FIRST_GUIDE_BITS = 12  # first attempts: many agents, so nearly every cell is decided without a comparison
-LATER_GUIDE_BITS = 8
+LATER_GUIDE_BITS = 10
 GUIDE_SIZE = 1 << FIRST_GUIDE_BITS  # room for either
 UNDECIDED = 0x8000  # flag of a cell that holds a threshold: search on from its first fate
 FATE_OF_CELL = 0x7FFF
 
 
-@kernel
+@bare_kernel
 def fate_thresholds(
     plan: TransitPlan,
     start: int,
@@ -88,7 +88,7 @@ def fate_thresholds(
     return last
 
 
-@kernel
+@bare_kernel
 def fill_guide(high: WordArray, low: WordArray, last: int, bits: int, guide: npt.NDArray[np.uint16]) -> None:
     """Fill the first 2**bits cells of ``guide``: the fate of each cell's smallest U, flagged where it is not of all."""
     shift = 32 - bits

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import math
 
-from simcore.compilation import kernel
+from simcore.compilation import bare_kernel
 from simcore.transit_zone.plan import CERTAIN_SHARE, REST, FloatArray, TransitPlan
 
 _LARGEST_HAZARD = 1e100  # far beyond certain, and finite: no overflow, no 0 times infinity
 _LARGEST_EFFECT = 200.0  # of eta (k - 1), for the same reason
 
 
-@kernel
+@bare_kernel
 def _scale_to_modifiers(plan: TransitPlan, theta: FloatArray, profile: int, hazards: FloatArray) -> float:
     """Multiply the hazards (or weights) of a profile by their modifiers, in place, and return their sum."""
     total = 0.0
@@ -33,7 +33,7 @@ def _scale_to_modifiers(plan: TransitPlan, theta: FloatArray, profile: int, haza
     return total
 
 
-@kernel
+@bare_kernel
 def base_hazards(plan: TransitPlan, theta: FloatArray, profile: int, hazards: FloatArray) -> bool:
     """Fill ``hazards`` (float64 [C]) of a profile at the first attempt; return whether the leg is certain to end.
 
@@ -66,7 +66,7 @@ def base_hazards(plan: TransitPlan, theta: FloatArray, profile: int, hazards: Fl
     return False
 
 
-@kernel
+@bare_kernel
 def leg_probabilities(plan: TransitPlan, theta: FloatArray, legs: FloatArray) -> None:
     """Fill ``legs`` (float64 [F, K, 1 + C]): P(continue), then P(c), of every profile at every attempt."""
     for profile in range(plan.profile_split.size):
@@ -94,7 +94,7 @@ def leg_probabilities(plan: TransitPlan, theta: FloatArray, legs: FloatArray) ->
                 legs[profile, attempt, 1 + c] = hazards[c] * scale
 
 
-@kernel
+@bare_kernel
 def fork_shares(plan: TransitPlan, theta: FloatArray, shares: FloatArray) -> None:
     """Fill ``shares`` (float64 [H]): the share of each leg at each fork."""
     for fork in range(plan.fork_start.size - 1):
@@ -111,7 +111,7 @@ def fork_shares(plan: TransitPlan, theta: FloatArray, shares: FloatArray) -> Non
                 shares[i] = max(rest, 0.0)
 
 
-@kernel
+@bare_kernel
 def reattempt_probabilities(plan: TransitPlan, theta: FloatArray, reattempts: FloatArray) -> None:
     """Fill ``reattempts`` (float64 [Q, K]): rho2 after an interception at attempt k; exactly 0 at the cap."""
     for q in range(plan.reattempt.shape[0]):

@@ -80,8 +80,8 @@ class TransitPlan(NamedTuple):
     fate_outcome: IntArray  # [Z] outcome, NONE for a re-attempt
     fate_next: IntArray  # [Z] start of the next attempt, NONE unless a re-attempt
     fate_visited: MaskArray  # [Z] points entered in this attempt, the start included
-    fate_tally_start: IntArray  # [Z + 1] into `fate_tally`
-    fate_tally: IntArray  # entries of a tally that an attempt with this fate adds to: visits, outcome, ended
+    fate_record: npt.NDArray[np.int8]  # [2 Z, 2 N + O] what it adds to a tally: as a first attempt, then as a later one
+    fate_ended: IntArray  # [Z] entry of a tally for the leg and cause that ended the attempt, NONE for an arrival
     most_fates: int
 
 

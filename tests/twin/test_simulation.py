@@ -31,7 +31,7 @@ TWENTIETH = "parameters.population_factor.distribution.median = 0.05"
 CASES: dict[str, tuple[Callable[[], Scenario], tuple[int, int]]] = {
     "tiny": (_file(FIXTURES / "tiny.toml"), (6, 1)),
     "tiny nested": (_file(FIXTURES / "tiny.toml"), (2, 3)),
-    # 600 agents pass DIRECT_LIMIT, 1,500 also BLOCKS_AT_ONCE
+    # 1,500 agents pass BLOCKS_AT_ONCE
     "golden": (_file(FIXTURES / "golden.toml", one_cell(600)), (2, 1)),
     "golden, many agents": (_file(FIXTURES / "golden.toml", one_cell(1500)), (1, 1)),
     "golden, few agents": (_file(FIXTURES / "golden.toml", one_cell(7)), (30, 1)),
