@@ -17,7 +17,7 @@ from simcore.engines.keys import Keys, derive_keys, refuse_collisions
 from simcore.engines.random import derive_key
 from simcore.source_zone.at_risk import AtRiskShares, CompilingModel, clamp_shares
 from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
-from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
+from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan, largest_event_probabilities
 from simcore.transit_zone.compile import compile_transit
 from simcore.transit_zone.journeys import JourneyCompiler
 from simcore.transit_zone.plan import StatePlan, TransitPlan
@@ -30,6 +30,11 @@ if TYPE_CHECKING:
 
 RESULTS_VERSION = 1
 """Raised by every change that alters the bits of a result (engine, source zone, quantiles, address map)."""
+
+FREQUENT_EVENT = 0.05
+"""Event probability beyond which counting at most one event per person and year begins to matter."""
+
+FREQUENT_EVENT_SETS = 1024
 
 AXES = ("origin", "sex", "age_band", "exploitation")
 IdArray = npt.NDArray[np.uint32]
@@ -123,6 +128,20 @@ class CompiledModel:
         """Return marginal at-risk shares, float64 [n, C, R], held to at most one, and how many were held, int64 [n]."""
         shares = self.at_risk(theta)
         return shares, clamp_shares(shares, self.source.active)
+
+
+def frequent_event_share(model: CompiledModel, streams: Streams, thetas: int) -> float:
+    """Return the share of parameter sets in which somebody's event probability passes `FREQUENT_EVENT` (model_spec A5).
+
+    Looked at are the first of ``thetas`` sets, up to `FREQUENT_EVENT_SETS`, each with its first shared effects.
+    """
+    ids = np.arange(min(thetas, FREQUENT_EVENT_SETS), dtype=np.uint32)
+    theta = model.draw_theta(streams, ids)
+    shares, _ = model.at_risk_shares(theta)
+    largest = np.empty(ids.size)
+    scores = model.draw_scores(streams, ids, np.zeros_like(ids))
+    largest_event_probabilities(model.source, theta, scores, shares, largest)
+    return float(np.mean(largest > FREQUENT_EVENT))
 
 
 def compile_model(scenario: Scenario, *, routes: bool = True) -> CompiledModel:

@@ -29,6 +29,7 @@ GROUPS = {
         "store_by",
         "ended",
         "held_shares",
+        "frequent_event_share",
         "command_line",
     ),
     "Time": ("started_utc", "finished_utc", "wall_seconds", "agents_walked", "threads", "peak_memory_bytes"),

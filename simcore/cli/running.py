@@ -266,6 +266,12 @@ def _report(results: Results, target: Path, wish: Wish, *, existed: bool, second
         )
     if int(facts["held_shares"]):
         talk(f"warning: {whole(int(facts['held_shares']))} at-risk shares above 1 were held to 1")
+    frequent = float(facts["frequent_event_share"])
+    if frequent > 0.0:
+        talk(
+            f"note: in {figure(100.0 * frequent)} % of the parameter sets some at-risk persons have an event "
+            "probability above 5 % a year; each counts once, so repeated events are undercounted there"
+        )
     if wish.verbose:
         talk(f"{duration(seconds)} with compiling, opening and closing")
     _headline(results)

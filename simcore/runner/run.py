@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from simcore.engines.agent import WALKERS
 from simcore.errors import ResultsError, UserError, nearest
-from simcore.model import RESULTS_VERSION, compile_model
+from simcore.model import RESULTS_VERSION, compile_model, frequent_event_share
 from simcore.runner.blocks import BLOCK_ROWS, Block, SliceReport, Work, new_block, simulate_slice, slices
 from simcore.runner.embedding import embedded_documents
 from simcore.runner.progress import Progress
@@ -143,7 +143,9 @@ def run(
     }
     if target is not None and os.path.lexists(target):
         return _same_results(target, attributes, design)
-    work = Work(model, model.streams(seed), slots, design, walker)
+    streams = model.streams(seed)
+    attributes["frequent_event_share"] = frequent_event_share(model, streams, design.outer)
+    work = Work(model, streams, slots, design, walker)
     with Writer(
         target,
         slots.layout,

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import bare_kernel
+from simcore.compilation import bare_kernel, kernel
 from simcore.source_zone.events import event_probabilities
 from simcore.source_zone.overlap import risk_classes
 
@@ -93,3 +93,24 @@ def cell_probabilities(
             hazard = min(hazard * math.exp(effect), _LARGEST_HAZARD)
         hazards[x] = hazard
     event_probabilities(hazards, source.members, combined, source.exposure_years, events)
+
+
+@kernel
+def largest_event_probabilities(
+    source: SourcePlan, theta: FloatArray, scores: FloatArray, shares: FloatArray, largest: FloatArray
+) -> None:
+    """Fill ``largest`` (float64 [n]): the largest P(event in the cohort year) of any at-risk person, by parameter set.
+
+    ``theta`` is float64 [n, P], ``scores`` [n, E], ``shares`` [n, C, R].
+    """
+    classes = np.empty(1 << shares.shape[2])
+    events = np.empty((classes.size, 1 + source.members.size))
+    work = np.empty((2, source.members.size))
+    for row in range(theta.shape[0]):
+        largest[row] = 0.0
+        for cell in range(source.population.size):
+            if source.active[cell]:
+                cell_probabilities(source, theta[row], scores[row], shares[row, cell], cell, classes, events, work)
+                for risk_class in range(1, classes.size):
+                    if classes[risk_class] > 0.0:
+                        largest[row] = max(largest[row], 1.0 - events[risk_class, 0])
