@@ -131,7 +131,7 @@ class CompiledModel:
 
 
 def frequent_event_share(model: CompiledModel, streams: Streams, thetas: int) -> float:
-    """Return the share of parameter sets in which somebody's event probability passes `FREQUENT_EVENT` (model_spec A5).
+    """Return the share of parameter sets in which somebody's event probability passes `FREQUENT_EVENT` (A5).
 
     Looked at are the first of ``thetas`` sets, up to `FREQUENT_EVENT_SETS`, each with its first shared effects.
     """

@@ -1,8 +1,8 @@
 """`simcore expected`: exact means and variances of what a run would count, without simulating anybody.
 
-Given theta (and the shared effects) the mean and the variance of every count are known in closed form (model_spec E1,
-E2). Over draws of theta the variance of a count is Var(mean) + E(variance): the first part is from parameters (and
-shared effects), the second from individual chance (model_spec E6).
+Given theta (and the shared effects) the mean and the variance of every count are known in closed form (docs/model.md
+E1, E2). Over draws of theta the variance of a count is Var(mean) + E(variance): the first part is from parameters (and
+shared effects), the second from individual chance (docs/model.md E6).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The expected engine: exact means, variances and covariances of every stored count given theta (model_spec E2).
+"""The expected engine: exact means, variances and covariances of every stored count given theta (docs/model.md E2).
 
 Every stored count is a sum over the N iid persons of a cell of a vector X, so its moments are N E[X] and
 N (E[X X'] - E[X] E[X]'), and cells are independent given theta and the shared effects.

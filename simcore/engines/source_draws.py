@@ -1,4 +1,4 @@
-"""Count draws of the source zone for one person cell: risk classes, victims, destinations (model_spec A2, B1, C1).
+"""Count draws of the source zone for one person cell: risk classes, victims, destinations (docs/model.md A2, B1, C1).
 
 Multinomial counts are drawn as conditional binomials, P(part | not in an earlier part) = p / (p + what is left of the
 rest), with the remainder summed backwards so that the last possible part has probability exactly one.

@@ -1,4 +1,4 @@
-"""Registry of at-risk models: how many of a cell's persons are at risk of which exploitation (model_spec A3).
+"""Registry of at-risk models: how many of a cell's persons are at risk of which exploitation (docs/model.md A3).
 
 Models are found by name through the entry-point group ``simcore.at_risk_models``; another package may add its own.
 """

@@ -134,7 +134,7 @@ class Triangular(_WithMode):
 
 
 class Pert(_WithMode):
-    """PERT: a beta on [min, max] with alpha = 1 + shape (mode - min) / (max - min) (model_spec D1)."""
+    """PERT: a beta on [min, max] with alpha = 1 + shape (mode - min) / (max - min) (docs/model.md D1)."""
 
     family: Literal["pert"]
     shape: Positive = 4.0

@@ -1,4 +1,4 @@
-"""The way of one stratum through the points and legs, as the rules have it (model_spec C2).
+"""The way of one stratum through the points and legs, as the rules have it (docs/model.md C2).
 
 Shares are not looked at: a leg with a share of zero is still a way. Persons begin an attempt at the entry point, or
 after an interception at the point that the leg returns them to.

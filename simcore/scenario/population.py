@@ -1,4 +1,4 @@
-"""Persons per cell (origin x sex x age band) from a table or from the scenario file itself (model_spec A1).
+"""Persons per cell (origin x sex x age band) from a table or from the scenario file itself (docs/model.md A1).
 
 A table has the columns origin, sex, persons and either ``age_band`` or ``age_lo`` and ``age_hi`` (both included; an
 empty age_hi is open-ended). Age groups are split evenly over their single years, and the years of a band are added up.

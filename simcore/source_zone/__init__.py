@@ -1,4 +1,4 @@
-"""Source zone: population -> at-risk pools -> trafficking events -> destinations (model_spec A, B, C1).
+"""Source zone: population -> at-risk pools -> trafficking events -> destinations (docs/model.md A, B, C1).
 
 `compile` lays a scenario's source zone out as flat arrays (`SourcePlan`), `overlap` turns marginal at-risk shares into
 risk classes, `events` turns hazards into event probabilities per class, `expert` is the first at-risk model.

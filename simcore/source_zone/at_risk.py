@@ -1,4 +1,4 @@
-"""What an at-risk model is to the engine: a function from theta to marginal at-risk shares (model_spec A3).
+"""What an at-risk model is to the engine: a function from theta to marginal at-risk shares (docs/model.md A3).
 
 A model is a class with a ``name``, a pydantic ``Block`` that declares its part of the scenario file, ``references``
 (what it draws on, for the checks) and ``compile``, which asks the parameter space for columns and returns an

@@ -1,4 +1,4 @@
-"""Trafficking events: competing hazards per at-risk person (model_spec B1), with the optional `dual` level."""
+"""Trafficking events: competing hazards per at-risk person (docs/model.md B1), with the optional `dual` level."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""At-risk model `expert`: shares elicited directly, times multipliers (model_spec A3).
+"""At-risk model `expert`: shares elicited directly, times multipliers (docs/model.md A3).
 
 The at-risk share of a cell for one exploitation is the share of the one rule that matches it, times every multiplier
 that matches it.

@@ -1,4 +1,4 @@
-"""From marginal at-risk shares to risk classes: who is at risk of one, of several, of any exploitation (model_spec A2).
+"""From marginal at-risk shares to risk classes: who is at risk of one, of several, of any exploitation (A2).
 
 Every person carries one risk bit per exploitation; class ``m`` is the set of bits that are one. The bits of two
 exploitations are tied by an odds ratio psi (Plackett). With three or more, every *pair* has odds ratio psi given the

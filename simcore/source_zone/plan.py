@@ -45,7 +45,7 @@ class SourcePlan(NamedTuple):
 
 @bare_kernel
 def persons_in_cell(source: SourcePlan, theta: FloatArray, cell: int) -> float:
-    """Return the persons of a cell: table value times factor, rounded half to even (model_spec A1)."""
+    """Return the persons of a cell: table value times factor, rounded half to even (docs/model.md A1)."""
     persons = source.population[cell]
     if source.factor[cell] >= 0:
         persons *= theta[source.factor[cell]]

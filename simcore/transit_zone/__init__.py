@@ -1,4 +1,4 @@
-"""Transit zone: the journey from a victim's entry point to an absorbing outcome (model_spec C).
+"""Transit zone: the journey from a victim's entry point to an absorbing outcome (docs/model.md C).
 
 `compile` lays a scenario's journey graph out as flat arrays (`TransitPlan`): journey classes of strata that share every
 parameter, the routes and fates of an attempt from each start point, and the expanded states of a whole journey.

@@ -1,4 +1,4 @@
-"""Kernels that build and read the inverse-CDF table of an attempt's fates (DESIGN C3, collapsed walk).
+"""Kernels that build and read the inverse-CDF table of an attempt's fates (docs/architecture.md, walkers).
 
 The fate of an attempt is the first f with U < T_f, for a 64-bit uniform U and thresholds T_f = floor(2**64 cumulative
 probability). The high word decides unless it ties with a threshold's high word; only then is the low word needed. A

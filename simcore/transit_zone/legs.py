@@ -1,4 +1,4 @@
-"""Kernels from theta to leg probabilities, fork shares and re-attempt probabilities (model_spec C1-C4).
+"""Kernels from theta to leg probabilities, fork shares and re-attempt probabilities (docs/model.md C1-C4).
 
 A leg's cumulative cause-specific hazards lam_c follow from its base probabilities: lam_c = -ln(1 - p_c) for *net* ones,
 lam_c = -ln(p_C) p_c / (1 - p_C) for a *split*. Modifiers multiply them, the attempt effect multiplies that of

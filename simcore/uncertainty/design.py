@@ -1,4 +1,4 @@
-"""Which theta, which chance: how the rows of a run map to ids (model_spec D4)."""
+"""Which theta, which chance: how the rows of a run map to ids (docs/model.md D4)."""
 
 from __future__ import annotations
 

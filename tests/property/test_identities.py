@@ -1,4 +1,4 @@
-"""Facts that hold in every single replicate, whatever the draws (model_spec C2): no tolerance."""
+"""Facts that hold in every single replicate, whatever the draws (docs/model.md C2): no tolerance."""
 
 from __future__ import annotations
 

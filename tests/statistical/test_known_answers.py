@@ -104,7 +104,7 @@ def test_a_check_can_fail() -> None:
 
 
 def test_nested_replicates_have_the_variance_of_their_layers(seed: int) -> None:
-    """Var Y = Var E[Y|theta] + E Var[Y|theta] (model_spec E6), seen in a nested run with one unknown hazard."""
+    """Var Y = Var E[Y|theta] + E Var[Y|theta] (docs/model.md E6), seen in a nested run with one unknown hazard."""
     settings = ["parameters.event_hazard_S.distribution={family='uniform',min=0.04,max=0.12}"]
     outer, inner = 512, 64
     scenario = fixture("tiny", settings)

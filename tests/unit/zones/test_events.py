@@ -34,7 +34,7 @@ def test_two_exploitations_compete() -> None:
 
 
 def test_victims_of_the_known_answer() -> None:
-    """v_S and v_L of TINY (model_spec E), with the classes that it gives."""
+    """v_S and v_L of TINY (docs/model.md E), with the classes that it gives."""
     events = fill([0.08, 0.05], [S, L], [-1.0, -1.0], 1.0, 4)
     p10, p01, p11 = 0.0251032793, 0.0451032793, 0.0048967207
     assert p10 * events[S, 1] + p11 * events[BOTH, 1] == pytest.approx(0.0022973750, abs=2e-10)

@@ -85,7 +85,7 @@ def test_split_without_modifiers_is_given_back(tiny_model: CompiledModel) -> Non
 
 
 def test_split_of_the_known_answer(tiny_model: CompiledModel) -> None:
-    """Leg d of TINY with its factor 0.8 for x = S and eta = -0.15 (model_spec E); three small causes in one here."""
+    """Leg d of TINY with its factor 0.8 for x = S and eta = -0.15 (docs/model.md E); three small causes in one here."""
     split = {"CONTINUE": 0.55, "I": 0.40, "A": 0.01 + 0.005 + 0.015, "B": 0.02}
     leg = OneLeg(tiny_model, split=split, factors={"I": [0.8]}, eta=-0.15)
     first, second = leg.at(1), leg.at(2)

@@ -24,7 +24,7 @@ def fill(shares: list[float], odds_ratio: float) -> np.ndarray:
 
 
 def test_plackett_of_the_known_answer() -> None:
-    """TINY of model_spec E: rho = .03, .05 and psi = 4."""
+    """TINY of docs/model.md E: rho = .03, .05 and psi = 4."""
     classes = fill([0.03, 0.05], 4.0)
     assert classes[3] == pytest.approx(0.0048967207, abs=5e-11)
     assert classes[1] == pytest.approx(0.0251032793, abs=5e-11)
