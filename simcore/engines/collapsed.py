@@ -1,4 +1,4 @@
-"""The collapsed walk: one word per agent and attempt picks the attempt's fate from an inverse-CDF table (docs/architecture.md).
+"""The collapsed walk: one word per agent and attempt picks its fate from an inverse-CDF table (docs/architecture.md).
 
 Agents keep their identity: agent i of a stratum reads word i % 4 of block i // 4 for its first attempt and its own
 for later ones, so nobody's journey depends on how many others there are.
