@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from simcore.engines.counts import Counts
 from simcore.engines.random import MAXIMUM_COUNTER
-from simcore.errors import ScenarioError, UserError, nearest
+from simcore.errors import UserError, nearest
 from simcore.store.layout import Dimension, Layout, ParameterColumn, Variable
 
 if TYPE_CHECKING:
@@ -106,9 +106,8 @@ def largest_persons(model: CompiledModel) -> npt.NDArray[np.float64]:
     bound = model.source.population * np.array([factor.get(column, 1.0) for column in model.source.factor.tolist()])
     if bound.size and bound.max() > MAXIMUM_COUNTER:
         cell = model.cells[int(bound.argmax())]
-        raise ScenarioError(
-            f"{model.scenario.name}: population of {'/'.join(cell.values())} may reach {bound.max():.3g} persons, "
-            f"limit {MAXIMUM_COUNTER}"
+        raise model.scenario.error(
+            ("population",), f"{'/'.join(cell.values())} may reach {bound.max():.3g} persons, limit {MAXIMUM_COUNTER}"
         )
     return bound
 

@@ -382,10 +382,17 @@ class Store(Table):
     by: Axes = ("origin", "sex", "exploitation")
 
 
+def _whole_version(value: Any) -> Any:
+    """Refuse what only equals a version: true and 1.0."""
+    if type(value) is not int:
+        raise problem(f"must be a whole number, got {shown(value)}")
+    return value
+
+
 class Document(Table):
     """A whole scenario, patches applied."""
 
-    schema_version: Literal[1]
+    schema_version: Annotated[Literal[1], BeforeValidator(_whole_version)]
     name: Name
     title: Line
     description: str = ""

@@ -21,6 +21,7 @@ FloatArray = npt.NDArray[np.float64]
 NONE = -1
 _LARGEST_HAZARD = 1e100  # far beyond certain, and finite: no overflow, no 0 times infinity
 _LARGEST_EFFECT = 600.0
+_SMALLEST_ODDS_RATIO = 1e-12  # its inverse is the largest: beyond, the overlap is as good as at its bound
 
 
 class SourcePlan(NamedTuple):
@@ -79,6 +80,7 @@ def cell_probabilities(
         Work space.
     """
     odds_ratio = theta[source.odds_ratio[cell]] if source.odds_ratio[cell] >= 0 else 1.0
+    odds_ratio = min(max(odds_ratio, _SMALLEST_ODDS_RATIO), 1.0 / _SMALLEST_ODDS_RATIO)
     risk_classes(shares, odds_ratio, classes)
     exploitations = source.members.size
     hazards, combined = work[0], work[1]

@@ -7,6 +7,7 @@ and what the format says. Datasets that point outside the file (links, external 
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,6 +63,8 @@ def open_file(path: Path) -> h5py.File:
         One line: no such file, not HDF5, cut short, not of simcore, newer, or unfinished.
     """
     try:
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a pipe would wait for ever
+            raise ResultsError(f"{path}: is not a regular file")
         with path.open("rb") as stream:
             start = stream.read(len(_SIGNATURE))
     except FileNotFoundError:

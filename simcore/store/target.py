@@ -25,6 +25,11 @@ def check_target(target: Path) -> None:
         raise ResultsError(f"{target}: folder '{folder}' does not exist; create it first")
     if not folder.is_dir():
         raise ResultsError(f"{target}: '{folder}' is not a folder")
+    longest = os.pathconf(folder, "PC_NAME_MAX") if hasattr(os, "pathconf") else 255
+    spare = longest - len(os.fsencode(partial_path(target).name))
+    if spare < 0:
+        length = len(os.fsencode(target.name))
+        raise ResultsError(f"{folder}: a file name of {length} bytes is too long, limit {length + spare}")
     if target.is_dir():
         raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
     if os.path.lexists(target):

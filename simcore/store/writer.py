@@ -141,13 +141,13 @@ class Writer:
         with undisturbed():
             try:
                 yield
-            except (OSError, RuntimeError) as problem:
+            except (OSError, RuntimeError):
                 if self._disk is None or self._disk.failure is None:
                     raise
                 # HDF5 stumbled over what was never written.
-                raise self._refusal(what, self._disk.failure) from problem
+                raise self._refusal(what, self._disk.failure) from self._disk.failure
         if self._disk is not None and self._disk.failure is not None:
-            raise self._refusal(what, self._disk.failure)
+            raise self._refusal(what, self._disk.failure) from self._disk.failure
 
     def _refusal(self, what: str, problem: OSError) -> ResultsError:
         reason = os.strerror(problem.errno) if problem.errno else str(problem)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from simcore.errors import ScenarioError
 from simcore.transit_zone.journeys import JourneyClass, JourneyCompiler
 from simcore.transit_zone.plan import ARRIVAL, NONE, REATTEMPT, RETURNED, TERMINAL, TransitPlan
 
@@ -68,9 +67,9 @@ class _FateCompiler:
             if here == self.journeys.arrival_point:
                 routes.append(path)
                 if len(routes) > MAXIMUM_ROUTES:
-                    raise ScenarioError(
-                        f"{self.journeys.scenario.name}: more than {MAXIMUM_ROUTES} routes from point "
-                        f"'{self.journeys.points[point]}' to the border; use the leg-by-leg walker"
+                    raise self.journeys.scenario.error(
+                        ("transit", "points", self.journeys.points[point]),
+                        f"more than {MAXIMUM_ROUTES} routes from here to the border; use the leg-by-leg walker",
                     )
                 continue
             fork = journey.forks[here]
@@ -101,9 +100,9 @@ class _FateCompiler:
         self.first_route.append(len(self.first_step) - 1)
         self.first_fate.append(len(self.kind))
         if self.first_fate[-1] - self.first_fate[-2] > MAXIMUM_FATES:
-            raise ScenarioError(
-                f"{journeys.scenario.name}: more than {MAXIMUM_FATES} fates from point '{journeys.points[point]}'; "
-                "use the leg-by-leg walker"
+            raise journeys.scenario.error(
+                ("transit", "points", journeys.points[point]),
+                f"more than {MAXIMUM_FATES} fates from here (routes x legs x causes); use the leg-by-leg walker",
             )
 
     def _fate(self, kind: int, outcome: int, following: int, visited: int, leg: int, cause: int) -> None:

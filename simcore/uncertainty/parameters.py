@@ -82,7 +82,7 @@ class ParameterSpace:
             try:
                 rules = self._rules_of(element)
             except ScenarioError as error:
-                raise ScenarioError(f"{self.scenario.name}: parameters.{element.parameter}: {error}") from None
+                raise self.scenario.error(("parameters", element.parameter, "distribution"), str(error)) from None
             self._start[element.name] = len(self.names)
             self.elements.append(element)
             self._rules.append(rules)

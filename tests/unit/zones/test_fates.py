@@ -158,12 +158,12 @@ def test_too_many_routes_are_refused_for_the_collapsed_walk_only(
     tiny: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("simcore.transit_zone.compile.MAXIMUM_ROUTES", 3)
-    with pytest.raises(simcore.ScenarioError, match=r"more than 3 routes from point 'ORIGIN'.*leg-by-leg"):
+    with pytest.raises(simcore.ScenarioError, match=r"points.ORIGIN: more than 3 routes from here.*leg-by-leg"):
         compile_model(tiny)
     assert compile_model(tiny, routes=False).transit.most_fates == 0
     monkeypatch.undo()
     monkeypatch.setattr("simcore.transit_zone.compile.MAXIMUM_FATES", 3)
-    with pytest.raises(simcore.ScenarioError, match=r"more than 3 fates from point 'ORIGIN'.*leg-by-leg"):
+    with pytest.raises(simcore.ScenarioError, match=r"points.ORIGIN: more than 3 fates from here.*leg-by-leg"):
         compile_model(tiny)
 
 
