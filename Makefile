@@ -8,12 +8,14 @@ BIN := $(VENV)/bin
 install: $(VENV)/.installed
 
 $(VENV)/.installed: pyproject.toml constraints.txt
+	@echo 'making the environment in $(VENV): about a minute'
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $@
 
 run: install
 	mkdir -p results
+	@echo 'the first run compiles its kernels: about 20 seconds'
 	$(BIN)/simcore run phase1 -n 20000 --seed 2005 -o results/phase1.h5
 	$(BIN)/simcore summary results/phase1.h5 --figure results/phase1_funnel.png
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import itertools
+import os
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -142,6 +144,15 @@ def frequent_event_share(model: CompiledModel, streams: Streams, thetas: int) ->
     scores = model.draw_scores(streams, ids, np.zeros_like(ids))
     largest_event_probabilities(model.source, theta, scores, shares, largest)
     return float(np.mean(largest > FREQUENT_EVENT))
+
+
+def as_scenario(scenario: Scenario | str | os.PathLike[str]) -> Scenario:
+    """Return a scenario as it is, or load the one of that name or path."""
+    if isinstance(scenario, str | os.PathLike):
+        from simcore.scenario import load_scenario
+
+        return load_scenario(str(scenario) if isinstance(scenario, str) else Path(scenario))
+    return scenario
 
 
 def compile_model(scenario: Scenario, *, routes: bool = True) -> CompiledModel:

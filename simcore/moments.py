@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
@@ -12,7 +13,7 @@ import numpy.typing as npt
 
 from simcore.engines.expected import expected_rows
 from simcore.errors import UserError, nearest
-from simcore.model import CompiledModel, compile_model
+from simcore.model import CompiledModel, as_scenario, compile_model
 from simcore.uncertainty.design import make_design
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def component_list(model: CompiledModel, *, ended: bool = False) -> list[Compone
 
 
 def expected(
-    scenario: Scenario | CompiledModel,
+    scenario: Scenario | CompiledModel | str | os.PathLike[str],
     *,
     draws: int | None = None,
     seed: int = 0,
@@ -148,7 +149,7 @@ def expected(
 
     Parameters
     ----------
-    scenario : Scenario or CompiledModel
+    scenario : Scenario, CompiledModel, or name or path of a scenario
     draws : int, optional
         Draw so many parameter sets and shared effects; they are those of a run with the same seed. By default one set
         is used: every scalar at its median, shares at their means, shared effects at their medians.
@@ -166,7 +167,10 @@ def expected(
     UserError
         If an argument cannot be used or the result would not fit into memory.
     """
-    model = scenario if isinstance(scenario, CompiledModel) else compile_model(scenario, routes=False)
+    if isinstance(scenario, CompiledModel):
+        model = scenario
+    else:
+        model = compile_model(as_scenario(scenario), routes=False)
     for axis in by:
         if axis not in CELL_AXES:
             raise UserError(f"by = '{axis}': no such axis{nearest(axis, CELL_AXES)} (known: {', '.join(CELL_AXES)})")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from simcore.engines.agent import WALKERS
 from simcore.errors import ResultsError, UserError, nearest
-from simcore.model import RESULTS_VERSION, compile_model, frequent_event_share
+from simcore.model import RESULTS_VERSION, as_scenario, compile_model, frequent_event_share
 from simcore.runner.blocks import BLOCK_ROWS, Block, SliceReport, Work, new_block, simulate_slice, slices
 from simcore.runner.embedding import embedded_documents
 from simcore.runner.progress import Progress
@@ -55,7 +55,7 @@ class RunInterrupted(Exception):
 
 
 def run(
-    scenario: Scenario,
+    scenario: Scenario | str | os.PathLike[str],
     *,
     replicates: int | None = None,
     nested: tuple[int, int] | None = None,
@@ -74,7 +74,7 @@ def run(
 
     Parameters
     ----------
-    scenario : Scenario
+    scenario : Scenario, or name or path of one
         From `load_scenario`.
     replicates : int, optional
         Replicates, each with its own draw of every parameter. Give this or ``nested``.
@@ -115,6 +115,7 @@ def run(
     RunInterrupted
         On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
     """
+    scenario = as_scenario(scenario)
     design = make_design(replicates, nested)
     seed = _checked_seed(seed)
     _check_choice("engine", engine, ENGINES)

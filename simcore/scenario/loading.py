@@ -54,6 +54,8 @@ def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> 
     ScenarioError
         One line that names file, line, key, value and limit, and the nearest known word.
     """
+    if isinstance(settings, str):
+        raise ScenarioError(f"settings = {settings!r}: must be a list of settings, such as ['path=value']")
     path = find_scenario(name_or_path)
     layers = Layers((*read_layers(path), *setting_layers(settings)))
     return _build(layers, _table_files(layers), path)

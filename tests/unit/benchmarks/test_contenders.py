@@ -96,8 +96,8 @@ def test_search_and_batches_change_no_law(search: str, batch: int, tiny_model: C
 def test_a_wrong_peer_is_found_out(tiny_model: CompiledModel, seed: int) -> None:
     """Retries one in ten too rare, a leg probability off by 2 %, two outcomes swapped, one person too many.
 
-    The 2 % move the number of finally returned by 0.0766 standard deviations of a replicate, so 16,000 replicates put it
-    at z = 9.7; the power is 0.999 from 10,000 on.
+    The 2 % move the number of finally returned by 0.0766 standard deviations of a replicate, so 16,000 replicates put
+    it at z = 9.7; the power is 0.999 from 10,000 on.
     """
     plan = tiny_model.transit
     work = fixed_work(tiny_model, 16_000, seed)
