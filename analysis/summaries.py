@@ -36,6 +36,8 @@ _HEADER = (
     "cohort_year",
     "definition",
     "seed",
+    "held_shares",
+    "frequent_event_share",
     "engine",
     "walker",
     "results_version",

@@ -108,6 +108,15 @@ def notes(summary: Summary, *, exact: bool = False) -> Iterator[str]:
         "Persons are counted once, however often they try; interceptions and entries are events. "
         "All are flows of one cohort year."
     )
+    yield "Every row has its own median: medians of parts need not add up to the median of their sum."
+    held, frequent = int(summary.header.get("held_shares", 0)), float(summary.header.get("frequent_event_share", 0.0))
+    if held:
+        yield f"Warning: {held:,} at-risk shares above 1 were held to 1; pools are not those that the scenario states."
+    if frequent:
+        yield (
+            f"In {100.0 * frequent:.2g} % of the parameter sets some at-risk persons have an event probability above 5 % "
+            "a year; each counts once, so repeated events are undercounted there."
+        )
     for axis, levels_outside in summary.roles.outside.items():
         names = ", ".join(levels_outside)
         yield f"Outside the scope of the scenario, with nobody at risk by assumption: {axis} {names}."
