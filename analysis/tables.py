@@ -114,8 +114,8 @@ def notes(summary: Summary, *, exact: bool = False) -> Iterator[str]:
         yield f"Warning: {held:,} at-risk shares above 1 were held to 1; pools are not those that the scenario states."
     if frequent:
         yield (
-            f"In {100.0 * frequent:.2g} % of the parameter sets some at-risk persons have an event probability above 5 % "
-            "a year; each counts once, so repeated events are undercounted there."
+            f"In {100.0 * frequent:.2g} % of the parameter sets some at-risk persons have an event probability above "
+            "5 % a year; each counts once, so repeated events are undercounted there."
         )
     for axis, levels_outside in summary.roles.outside.items():
         names = ", ".join(levels_outside)
