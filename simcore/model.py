@@ -21,8 +21,9 @@ from simcore.source_zone.at_risk import AtRiskShares, CompilingModel, clamp_shar
 from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan, largest_event_probabilities
 from simcore.transit_zone.compile import compile_transit
+from simcore.transit_zone.flows import compile_flows
 from simcore.transit_zone.journeys import JourneyCompiler
-from simcore.transit_zone.plan import StatePlan, TransitPlan
+from simcore.transit_zone.plan import FlowPlan, StatePlan, TransitPlan
 from simcore.transit_zone.states import compile_states
 from simcore.uncertainty import ParameterSpace
 from simcore.uncertainty.draws import DrawPlan, draw_parameters, draw_shared_scores
@@ -92,6 +93,17 @@ class CompiledModel:
     def states(self, *, ended: bool = False) -> StatePlan:
         """Return the expanded journey states that the exact moments need."""
         return compile_states(self.journeys, [int(start) for start in self.transit.fork_start], ended=ended)
+
+    @cached_property
+    def flows(self) -> FlowPlan:
+        """The expanded journey states of every class, for the cohort engine and the exact moments.
+
+        Raises
+        ------
+        ScenarioError
+            If a class has too many of them.
+        """
+        return compile_flows(self.journeys, [int(start) for start in self.transit.fork_start])
 
     def streams(self, seed: int) -> Streams:
         """Derive every key of a run from its seed.

@@ -85,6 +85,28 @@ class TransitPlan(NamedTuple):
     most_fates: int
 
 
+class FlowPlan(NamedTuple):
+    """Flat arrays of the states of every journey class; an onward or a re-attempt move always leads to a later state.
+
+    A *state* is (attempt, point, points reached so far); a *choice* is one leg that leaves a state's point.
+    """
+
+    class_first_state: IntArray  # [J + 1]
+    attempt_first_state: IntArray  # [J, K + 1] states of attempt k are [j, k - 1] ... [j, k] - 1
+    state_attempt: IntArray  # [V] 0 for the first attempt
+    state_point: IntArray  # [V]
+    state_reached: MaskArray  # [V] points reached, this one included
+    state_first_draw: IntArray  # [V] index of its first draw within the class (see `engines.cohort`)
+    first_choice: IntArray  # [V + 1]; the arrival point has none
+    choice_leg: IntArray  # [W]
+    choice_share: IntArray  # [W] entry of fork_share
+    choice_profile: IntArray  # [W]
+    choice_onward: IntArray  # [W] state after the leg
+    choice_again: IntArray  # [W] state after an interception and a re-attempt; NONE where there is none
+    choice_onward_new: npt.NDArray[np.bool_]  # [W] nobody of this state was at that point before
+    choice_again_new: npt.NDArray[np.bool_]  # [W]
+
+
 # factor of a re-attempt probability in an edge
 PLAIN, AGAIN, NOT_AGAIN = range(3)
 
