@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from simcore.errors import ResultsError, ScenarioError, UserError
     from simcore.model import compile_model
     from simcore.moments import Moments, expected
+    from simcore.rewards import RewardMoments, expected_rewards
     from simcore.runner import Progress, RunInterrupted, run
     from simcore.scenario import Scenario, list_scenarios, load_scenario
+    from simcore.scenario.rewards import Reward
     from simcore.store import Results, open_results
 
 try:
@@ -34,12 +36,15 @@ _LAZY = {
     "Progress": "simcore.runner",
     "Results": "simcore.store",
     "ResultsError": "simcore.errors",
+    "Reward": "simcore.scenario.rewards",
+    "RewardMoments": "simcore.rewards",
     "RunInterrupted": "simcore.runner",
     "Scenario": "simcore.scenario",
     "ScenarioError": "simcore.errors",
     "UserError": "simcore.errors",
     "compile_model": "simcore.model",
     "expected": "simcore.moments",
+    "expected_rewards": "simcore.rewards",
     "list_scenarios": "simcore.scenario",
     "load_scenario": "simcore.scenario",
     "open_results": "simcore.store",
@@ -51,6 +56,8 @@ __all__ = [
     "Progress",
     "Results",
     "ResultsError",
+    "Reward",
+    "RewardMoments",
     "RunInterrupted",
     "Scenario",
     "ScenarioError",
@@ -58,6 +65,7 @@ __all__ = [
     "__version__",
     "compile_model",
     "expected",
+    "expected_rewards",
     "list_scenarios",
     "load_scenario",
     "open_results",

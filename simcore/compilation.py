@@ -30,9 +30,9 @@ def source_digest() -> str:
     """Digest (hex, 16 characters) of every kernel source, the numba version and the processor with its features."""
     digest = hashlib.blake2b(digest_size=8)
     root = Path(__file__).parent
-    files = [Path(__file__)] + [path for folder in _KERNEL_FOLDERS for path in (root / folder).glob("*.py")]
+    files = [Path(__file__)] + [path for folder in _KERNEL_FOLDERS for path in (root / folder).rglob("*.py")]
     for path in sorted(files):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+        digest.update(path.relative_to(root).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     processor = (llvmlite.binding.get_host_cpu_name(), llvmlite.binding.get_host_cpu_features().flatten())
     digest.update(repr((numba.__version__, llvmlite.__version__, processor)).encode())
     return digest.hexdigest()

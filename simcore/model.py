@@ -20,11 +20,12 @@ from simcore.engines.random import derive_key
 from simcore.source_zone.at_risk import AtRiskShares, CompilingModel, clamp_shares
 from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan, largest_event_probabilities
+from simcore.transit_zone.chains import ChainPlan, compile_chains
 from simcore.transit_zone.compile import compile_transit
 from simcore.transit_zone.flows import compile_flows
 from simcore.transit_zone.journeys import JourneyCompiler
-from simcore.transit_zone.plan import FlowPlan, StatePlan, TransitPlan
-from simcore.transit_zone.states import compile_states
+from simcore.transit_zone.plan import FlowPlan, RewardPlan, TransitPlan
+from simcore.transit_zone.rewards import compile_rewards
 from simcore.uncertainty import ParameterSpace
 from simcore.uncertainty.draws import DrawPlan, draw_parameters, draw_shared_scores
 
@@ -69,6 +70,9 @@ class CompiledModel:
     journeys : JourneyCompiler
         Names behind the indices of ``transit``.
     at_risk : AtRiskShares
+    walking_strata : list of dict or None
+        Coordinates of the strata that can have bound victims, None for the others.
+    rewards : RewardPlan
     """
 
     scenario: Scenario
@@ -79,6 +83,8 @@ class CompiledModel:
     transit: TransitPlan
     journeys: JourneyCompiler
     at_risk: AtRiskShares
+    walking_strata: list[dict[str, str] | None]
+    rewards: RewardPlan
 
     @cached_property
     def risk_labels(self) -> list[str]:
@@ -90,13 +96,14 @@ class CompiledModel:
         """Names of the destinations."""
         return list(self.scenario.document.destinations.levels)
 
-    def states(self, *, ended: bool = False) -> StatePlan:
-        """Return the expanded journey states that the exact moments need."""
-        return compile_states(self.journeys, [int(start) for start in self.transit.fork_start], ended=ended)
+    @cached_property
+    def chains(self) -> ChainPlan:
+        """The journeys of every class as chains over attempts and places, for the exact moments."""
+        return compile_chains(self.transit)
 
     @cached_property
     def flows(self) -> FlowPlan:
-        """The expanded journey states of every class, for the cohort engine and the exact moments.
+        """The expanded journey states of every class, for the cohort engine.
 
         Raises
         ------
@@ -195,4 +202,5 @@ def compile_model(scenario: Scenario, *, routes: bool = True) -> CompiledModel:
         stratum if active else None for stratum, active in zip(strata, active_strata(scenario, strata), strict=True)
     ]
     transit, journeys = compile_transit(scenario, space, walking, routes=routes)
-    return CompiledModel(scenario, space, cells, strata, source, transit, journeys, at_risk)
+    rewards = compile_rewards(scenario.document.rewards, transit, journeys, space, walking)
+    return CompiledModel(scenario, space, cells, strata, source, transit, journeys, at_risk, walking, rewards)

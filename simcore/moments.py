@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from simcore.engines.expected import expected_rows
+from simcore.engines.expected import expected_rows, make_workspace
 from simcore.errors import UserError, nearest
 from simcore.model import CompiledModel, as_scenario, compile_model
+from simcore.source_zone.compile import shared_effect_elements
 from simcore.uncertainty.design import make_design
 
 if TYPE_CHECKING:
@@ -21,7 +22,8 @@ if TYPE_CHECKING:
 
 FloatArray = npt.NDArray[np.float64]
 CELL_AXES = ("origin", "sex", "age_band")
-_LARGEST_RESULT = 2 << 30  # bytes of covariances
+_LARGEST_RESULT = 2 << 30  # bytes
+_SETS_AT_ONCE = 2048  # at-risk shares of so many parameter sets are in memory at a time
 
 
 class Component(NamedTuple):
@@ -49,8 +51,8 @@ class Moments:
     persons : float64 [n, G]
         Known given theta.
     mean : float64 [n, G, D]
-    covariance : float64 [n, G, D, D]
-        Between groups it is zero.
+    covariance : float64 [n, G, D, D], or None
+        Between groups it is zero. None if only means were computed.
     arrival, returned, bound : str
         Labels that have a role: outcome of arrival, outcome of final return, destination that walks on.
     """
@@ -61,7 +63,7 @@ class Moments:
     parameters: list[str]
     persons: FloatArray
     mean: FloatArray
-    covariance: FloatArray
+    covariance: FloatArray | None
     arrival: str
     returned: str
     bound: str
@@ -111,7 +113,15 @@ class Moments:
         return result
 
     def covariance_of(self, first: FloatArray, second: FloatArray) -> FloatArray:
-        """Return the covariance of two quantities by chance alone, float64 [n, G]."""
+        """Return the covariance of two quantities by chance alone, float64 [n, G].
+
+        Raises
+        ------
+        UserError
+            If only means were computed.
+        """
+        if self.covariance is None:
+            raise UserError("covariance = False: only means were computed; variances need expected(...) without it")
         result: FloatArray = np.einsum("i,ngij,j->ng", first, self.covariance, second)
         return result
 
@@ -136,6 +146,55 @@ def component_list(model: CompiledModel, *, ended: bool = False) -> list[Compone
     return components
 
 
+@dataclass(frozen=True)
+class ParameterSets:
+    """Parameter sets of a model with their shared effects, made in chunks: theta [n, P] and scores [n, E]."""
+
+    theta: FloatArray
+    scores: FloatArray
+
+    def chunks(self, model: CompiledModel) -> Iterator[tuple[slice, FloatArray, FloatArray, FloatArray]]:
+        """Yield rows, theta, at-risk shares and scores of `_SETS_AT_ONCE` sets at a time."""
+        for first in range(0, len(self.theta), _SETS_AT_ONCE):
+            rows = slice(first, min(first + _SETS_AT_ONCE, len(self.theta)))
+            shares, _ = model.at_risk_shares(self.theta[rows])
+            yield rows, self.theta[rows], shares, self.scores[rows]
+
+
+def count_of_sets(draws: int | None, theta: FloatArray | None) -> int:
+    """Return how many parameter sets `parameter_sets` will make of its arguments.
+
+    Raises
+    ------
+    UserError
+        If both are given or ``draws`` is no number of replicates.
+    """
+    if draws is not None and theta is not None:
+        raise UserError("give either draws or theta, not both")
+    if draws is not None:
+        return make_design(draws, None).replicates
+    return 1 if theta is None else len(theta)
+
+
+def parameter_sets(model: CompiledModel, draws: int | None, seed: int, theta: FloatArray | None) -> ParameterSets:
+    """Return drawn parameter sets with their shared effects, or given ones (or the typical one) with median effects.
+
+    Raises
+    ------
+    UserError
+        If ``theta`` has the wrong shape or ``seed`` cannot be used.
+    """
+    if draws is not None:
+        streams = model.streams(seed)
+        design = make_design(draws, None)
+        ids = design.theta_ids(0, design.replicates)
+        return ParameterSets(model.draw_theta(streams, ids), model.draw_scores(streams, ids, np.zeros_like(ids)))
+    theta = model.space.typical()[None, :] if theta is None else np.ascontiguousarray(theta, dtype=np.float64)
+    if theta.ndim != 2 or theta.shape[1] != model.space.size:
+        raise UserError(f"theta has shape {theta.shape}, must be [n, {model.space.size}]")
+    return ParameterSets(theta, np.zeros((theta.shape[0], len(shared_effect_elements(model.scenario)))))
+
+
 def expected(
     scenario: Scenario | CompiledModel | str | os.PathLike[str],
     *,
@@ -143,6 +202,7 @@ def expected(
     seed: int = 0,
     by: Sequence[str] = (),
     ended: bool = False,
+    covariance: bool = True,
     theta: FloatArray | None = None,
 ) -> Moments:
     """Return exact means, variances and covariances of every stored count, without simulating anybody.
@@ -159,6 +219,8 @@ def expected(
         Axes to keep apart; exploitation always is (see `Moments.weights`).
     ended : bool
         Include ended attempts by leg and cause.
+    covariance : bool
+        False computes means only, at a fraction of time and memory: for analyses of E[Y | theta] over many sets.
     theta : float64 [n, P], optional
         Parameter sets to use instead; shared effects are at their medians then.
 
@@ -174,60 +236,57 @@ def expected(
     for axis in by:
         if axis not in CELL_AXES:
             raise UserError(f"by = '{axis}': no such axis{nearest(axis, CELL_AXES)} (known: {', '.join(CELL_AXES)})")
-    if draws is not None and theta is not None:
-        raise UserError("give either draws or theta, not both")
-    design = None if draws is None else make_design(draws, None)
     axes = tuple(axis for axis in CELL_AXES if axis in by)
     groups = [
         dict(zip(axes, levels, strict=True))
         for levels in itertools.product(*(model.scenario.levels(axis) for axis in axes))
     ]
     components = component_list(model, ended=ended)
-    size = len(components)
-    n = design.replicates if design is not None else 1 if theta is None else len(theta)
-    if n * len(groups) * size * size * 8 > _LARGEST_RESULT:
+    size, n = len(components), count_of_sets(draws, theta)
+    numbers = n * len(groups) * (size**2 if covariance else size)
+    if numbers * 8 > _LARGEST_RESULT:
         raise UserError(
             f"draws = {n}: with {size} counts in each of {len(groups)} group(s) they need "
-            f"{n * len(groups) * size**2 * 8 / 2**30:.1f} GiB, limit {_LARGEST_RESULT >> 30} GiB: fewer draws or axes"
+            f"{numbers * 8 / 2**30:.1f} GiB, limit {_LARGEST_RESULT >> 30} GiB: fewer draws or axes"
+            + (", or means only (covariance = False)" if covariance else "")
         )
-    effects = model.streams(seed).shared.size
-    if design is not None:
-        streams = model.streams(seed)
-        ids = design.theta_ids(0, n)
-        theta = model.draw_theta(streams, ids)
-        scores = model.draw_scores(streams, ids, np.zeros_like(ids))
-    else:
-        theta = model.space.typical()[None, :] if theta is None else np.ascontiguousarray(theta, dtype=np.float64)
-        if theta.ndim != 2 or theta.shape[1] != model.space.size:
-            raise UserError(f"theta has shape {theta.shape}, must be [n, {model.space.size}]")
-        scores = np.zeros((theta.shape[0], effects))
+    sets = parameter_sets(model, draws, seed, theta)
     index = {tuple(group.values()): i for i, group in enumerate(groups)}
-    group_of_cell = np.array([index[tuple(cell[axis] for axis in axes)] for cell in model.cells], dtype=np.int64)
-    shares, _ = model.at_risk_shares(theta)
-    persons = np.empty((n, len(groups)))
-    mean = np.empty((n, len(groups), size))
-    covariance = np.empty((n, len(groups), size, size))
-    expected_rows(
+    work = make_workspace(
         model.source,
         model.transit,
-        model.states(ended=ended),
-        theta,
-        shares,
-        scores,
-        group_of_cell,
-        persons,
-        mean,
-        covariance,
+        model.chains,
+        [index[tuple(cell[axis] for axis in axes)] for cell in model.cells],
+        risks=len(model.risk_labels) + 1,
+        ended=ended,
+        covariance=covariance,
     )
+    persons = np.empty((n, len(groups)))
+    mean = np.empty((n, len(groups), size))
+    second = np.empty((n if covariance else 0, len(groups), size, size))
+    for rows, chunk, shares, scores in sets.chunks(model):
+        expected_rows(
+            model.source,
+            model.transit,
+            model.chains,
+            work,
+            chunk,
+            shares,
+            scores,
+            persons[rows],
+            mean[rows],
+            second[rows],
+            ended,
+        )
     roles = model.scenario.document.outcomes
     return Moments(
         groups=groups,
         components=components,
-        theta=theta,
+        theta=sets.theta,
         parameters=list(model.space.names),
         persons=persons,
         mean=mean,
-        covariance=covariance,
+        covariance=second if covariance else None,
         arrival=roles.arrival,
         returned=roles.returned,
         bound=model.scenario.document.destinations.bound,

@@ -21,6 +21,8 @@ GROUPS = {
     "Run": (
         "seed",
         "engine",
+        "engine_asked",
+        "engine_reason",
         "walker",
         "generator",
         "results_version",

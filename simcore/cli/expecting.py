@@ -2,7 +2,8 @@
 
 Given theta (and the shared effects) the mean and the variance of every count are known in closed form (docs/model.md
 E1, E2). Over draws of theta the variance of a count is Var(mean) + E(variance): the first part is from parameters (and
-shared effects), the second from individual chance (docs/model.md E6).
+shared effects), the second from individual chance (docs/model.md E6). What a bound victim's journey collects comes in
+a table of its own (see `collected`).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from simcore.cli.arguments import (
     read_seed,
     read_whole,
 )
+from simcore.cli.collected import reward_rows, reward_table
 from simcore.cli.figures import figure, percent, whole
 from simcore.cli.terminal import heading, pairs, show, show_json, table
 from simcore.errors import UserError, nearest
@@ -131,10 +133,13 @@ def _rows(scenario: Scenario, moments: Moments, by: tuple[str, ...]) -> list[dic
 def expected_verb(
     name: ScenarioArgument,
     settings: Settings = None,
-    draws: Annotated[str, typer.Option("--draws", "-n", metavar="DRAWS", help="Draw so many parameter sets.")] = "1000",
+    draws: Annotated[
+        str | None, typer.Option("--draws", "-n", metavar="DRAWS", help="Draw so many parameter sets (default 1000).")
+    ] = None,
     seed: Annotated[
-        str, typer.Option("--seed", "-s", metavar="INTEGER", help="Seed of the draws; those of a run with this seed.")
-    ] = "0",
+        str | None,
+        typer.Option("--seed", "-s", metavar="INTEGER", help="Seed of the draws; those of a run with it (default 0)."),
+    ] = None,
     by: Annotated[
         str, typer.Option("--by", metavar="AXES", help="Keep axes apart: origin, sex, age_band, exploitation.")
     ] = "none",
@@ -144,20 +149,23 @@ def expected_verb(
     as_json: Json = False,
 ) -> None:
     """Compute exact means and variances of the counts, without simulating anybody."""
-    count, seed_value, axes = read_whole(draws, "--draws", 1, LARGEST_DRAWS), read_seed(seed), read_axes(by)
+    for option, given in (("--draws", draws), ("--seed", seed)):
+        if typical and given is not None:
+            raise UserError(f"--typical {option} {given}: one parameter set is used, so nothing is drawn")
+    count, seed_value = read_whole(draws or "1000", "--draws", 1, LARGEST_DRAWS), read_seed(seed or "0")
+    axes = read_axes(by)
     for axis in axes:
         if axis not in AXES:
             raise UserError(f"--by {axis}: no such axis{nearest(axis, AXES)} (axes: {', '.join(AXES)})")
     scenario = load(name, settings)
+    from simcore.model import compile_model
     from simcore.moments import expected
+    from simcore.rewards import expected_rewards
 
-    moments = expected(
-        scenario,
-        draws=None if typical else count,
-        seed=seed_value,
-        by=[axis for axis in axes if axis != "exploitation"],
-    )
+    model, drawn = compile_model(scenario, routes=False), None if typical else count
+    moments = expected(model, draws=drawn, seed=seed_value, by=[axis for axis in axes if axis != "exploitation"])
     rows = _rows(scenario, moments, axes)
+    collected = reward_rows(expected_rewards(model, draws=drawn, seed=seed_value, by=axes))
     head = {
         "scenario": scenario.name,
         "title": scenario.document.title,
@@ -170,7 +178,7 @@ def expected_verb(
         "by": list(axes),
     }
     if as_json:
-        show_json({**head, "rows": rows})
+        show_json({**head, "rows": rows, "rewards": collected})
         return
     heading(f"{scenario.name}: {scenario.document.title}")
     source = "one typical parameter set" if typical else f"{whole(count)} draws of the parameters, seed {seed_value}"
@@ -184,13 +192,16 @@ def expected_verb(
         "",
         _table(rows, axes, single=typical or count == 1),
         "",
+        reward_table(collected, axes, single=typical or count == 1),
+        "",
         DISCLAIMER,
     )
     if not (typical or count == 1):
         show(
             "Median and 90 % interval are those of the exact mean over parameter sets (and shared effects); "
             "'sd of chance' is what individual chance adds given the parameters; the share is Var(mean) / "
-            "(Var(mean) + E(Var)). The sd of arrived / bound is to first order."
+            "(Var(mean) + E(Var)). The sd of arrived / bound is to first order. Per bound victim, 'sd' is from person "
+            "to person and 'mean if arrived' of those who arrive; both are medians over parameter sets."
         )
 
 

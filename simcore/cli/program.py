@@ -92,7 +92,7 @@ class Program(TyperGroup):
         if isinstance(error, MemoryError):
             talk(f"error: not enough memory: {one_line(str(error)) or 'a smaller task may fit'}")
             return FAILED
-        runner = sys.modules.get("simcore.runner.run")
+        runner = sys.modules.get("simcore.runner.session")
         if runner is not None and isinstance(error, runner.RunInterrupted):
             return INTERRUPTED
         talk(

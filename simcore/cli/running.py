@@ -80,7 +80,10 @@ def run_verb(
         typer.Option("--output", "-o", metavar="FILE", help="Results file; default: NAME.h5 here.", show_default=False),
     ] = None,
     seed: Seed = None,
-    engine: Annotated[str, typer.Option("--engine", metavar="agent", help="How people are simulated.")] = "agent",
+    engine: Annotated[
+        str,
+        typer.Option("--engine", metavar="agent|cohort|auto", help="Walk persons, move counts, or the faster of both."),
+    ] = "agent",
     walker: Annotated[
         str, typer.Option("--walker", metavar="collapsed|leg-by-leg", help="How agents walk; the law is the same.")
     ] = "collapsed",
@@ -132,7 +135,7 @@ def run_verb(
 def _check_choices(wish: Wish) -> None:
     """Refuse unknown words, naming the option, before anything is said or compiled."""
     from simcore.engines.agent import WALKERS
-    from simcore.runner.run import ENGINES
+    from simcore.runner.choice import ENGINES, check_engine
     from simcore.runner.slots import AXES
 
     wanted = [("--engine", wish.options["engine"], ENGINES), ("--walker", wish.options["walker"], WALKERS)]
@@ -140,6 +143,7 @@ def _check_choices(wish: Wish) -> None:
     for option, value, known in wanted:
         if value not in known:
             raise UserError(f"{option} {value}: unknown{nearest(value, known)} (known: {', '.join(known)})")
+    check_engine(wish.options["engine"], wish.options["walker"])
 
 
 def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:
@@ -258,12 +262,14 @@ def _report(results: Results, target: Path, wish: Wish, *, existed: bool, second
         rate = figure(agents / wall / 1e6) if wall > 0 else "-"
         talk(
             f"done in {duration(wall)} on {facts['threads']} threads: {per_second} replicates/s; "
-            f"{whole(agents)} agents walked, {rate} million/s"
+            f"{whole(agents)} bound victims, {rate} million/s"
         )
         talk(
             f"peak memory {size(int(facts['peak_memory_bytes']))}; {target} {size(target.stat().st_size)}; "
             f"seed {wish.seed}"
         )
+        if wish.options["engine"] == "auto":
+            talk(f"engine {facts['engine']}: {facts['engine_reason']}")
     if int(facts["held_shares"]):
         talk(f"warning: {whole(int(facts['held_shares']))} at-risk shares above 1 were held to 1")
     frequent = float(facts["frequent_event_share"])

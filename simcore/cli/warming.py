@@ -27,6 +27,7 @@ def warmup_verb() -> None:
             times[f"{walker} walker"] = duration(time.perf_counter() - start)
         start = time.perf_counter()
         simcore.expected(scenario, draws=2)
+        simcore.expected_rewards(scenario)
         times["expected"] = duration(time.perf_counter() - start)
     times["in all"] = duration(time.perf_counter() - begun)
     folder = cache_folder()

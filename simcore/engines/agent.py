@@ -1,6 +1,7 @@
-"""The agent engine: at-risk classes, victims and destinations per cell, then every bound victim walked to an outcome.
+"""One replicate after the other: source draws per cell, then every bound victim to an outcome, in one of three ways.
 
-`simulate_rows` is the one compiled entry point; it fills a slice of the rows of a block and can run in any thread.
+`simulate_rows` is the one compiled entry point of the agent engine (walks `COLLAPSED` and `LEG_BY_LEG`) and the cohort
+engine (`COHORT`); it fills a slice of the rows of a block and can run in any thread.
 """
 
 from __future__ import annotations
@@ -10,39 +11,58 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from simcore.compilation import inner_kernel, kernel
-from simcore.engines.collapsed import FateTables, walk_collapsed
+from simcore.compilation import bare_kernel, inner_kernel
+from simcore.engines.cohort import CohortSpace, gather_crowds, make_cohort_space, moves_as_counts, walk_cohort
+from simcore.engines.collapsed import FateTables, make_tables, settle, walk_collapsed
 from simcore.engines.counts import Counts
 from simcore.engines.keys import Keys
 from simcore.engines.leg_by_leg import walk_leg_by_leg
-from simcore.engines.source_draws import draw_cell
+from simcore.engines.source_draws import SourceDraws, draw_source, make_source_draws
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
 from simcore.transit_zone.legs import fork_shares, leg_probabilities, reattempt_probabilities
-from simcore.transit_zone.plan import TransitPlan
+from simcore.transit_zone.plan import FlowPlan, TransitPlan
 
-COLLAPSED, LEG_BY_LEG = range(2)
+COLLAPSED, LEG_BY_LEG, COHORT = range(3)
 WALKERS = {"collapsed": COLLAPSED, "leg-by-leg": LEG_BY_LEG}
 
 
 class WorkSpace(NamedTuple):
-    """Arrays that a slice of rows needs on the way, made once."""
+    """What one thread needs on the way, made once for many slices."""
 
     legs: FloatArray  # [F, K, 1 + C]
     shares: FloatArray  # [H]
     reattempts: FloatArray  # [Q, K]
-    classes: FloatArray  # [2**R]
-    events: FloatArray  # [2**R, 1 + X]
-    work: FloatArray  # [2, X]
-    victims: IntArray  # [X]
-    bound: IntArray  # [X]
     masses: FloatArray  # [at least C + 1 and H]
     reached: npt.NDArray[np.bool_]  # [N]
-    tally: IntArray  # of one stratum, zero between strata
+    tally: IntArray  # [X, T] of strata that are stored together; zero once they are stored
+    draws: SourceDraws
+    tables: FateTables
+    cohort: CohortSpace
+
+
+def make_work_space(
+    source: SourcePlan, transit: TransitPlan, flows: FlowPlan, keys: Keys, stratum_slot: IntArray
+) -> WorkSpace:
+    """Return the work space of one thread of a run; ``stratum_slot`` is that of `simulate_rows`."""
+    tally = 2 * transit.points + transit.outcomes + transit.attempt_cap + transit.legs * transit.causes
+    return WorkSpace(
+        legs=np.empty((transit.profile_split.size, transit.attempt_cap, 1 + transit.causes)),
+        shares=np.empty(transit.fork_share.size),
+        reattempts=np.empty((transit.reattempt.shape[0], transit.attempt_cap)),
+        masses=np.empty(max(transit.causes + 1, transit.fork_share.size)),
+        reached=np.empty(transit.points, dtype=np.bool_),
+        tally=np.zeros((source.members.size, tally), dtype=np.int64),
+        draws=make_source_draws(source, keys),
+        tables=make_tables(transit, source.members.size),
+        cohort=make_cohort_space(transit, flows, stratum_slot),
+    )
 
 
 @inner_kernel
-def add_tally(tally: IntArray, counts: Counts, slot: int, row: int) -> None:
-    """Move a stratum's ``tally`` into ``counts`` and zero it."""
+def store_tally(transit: TransitPlan, space: WorkSpace, exploitation: int, counts: Counts, slot: int, row: int) -> None:
+    """Move what the strata of a slot have added up under an exploitation into ``counts``."""
+    tally = space.tally[exploitation]
+    settle(transit, space.tables, exploitation, tally)
     points, outcomes, attempts = counts.reached.shape[2], counts.outcome.shape[2], counts.attempts.shape[2]
     for point in range(points):
         counts.reached[slot, row, point] += tally[point]
@@ -61,86 +81,38 @@ def add_tally(tally: IntArray, counts: Counts, slot: int, row: int) -> None:
 
 
 @inner_kernel
-def fill_rows(
-    source: SourcePlan,
+def walk_stratum(
     transit: TransitPlan,
     keys: Keys,
-    walker: int,
-    theta: FloatArray,
-    theta_row: IntArray,
-    at_risk_shares: FloatArray,
-    scores: FloatArray,
-    theta_ids: npt.NDArray[np.uint32],
-    replicate_ids: npt.NDArray[np.uint32],
-    cell_slot: IntArray,
-    stratum_slot: IntArray,
-    tables: FateTables,
-    counts: Counts,
-    first_row: int,
+    way: int,
     space: WorkSpace,
-) -> int:
-    """Do the work of `simulate_rows`, which makes the work space."""
-    legs, shares, reattempts, tally, bound = space.legs, space.shares, space.reattempts, space.tally, space.bound
-    cells = source.population.size
-    exploitations = source.members.size
-    walked = 0
-    current = -1
-    for i in range(theta_ids.size):
-        parameters = theta[theta_row[i]]
-        if theta_row[i] != current:
-            current = theta_row[i]
-            leg_probabilities(transit, parameters, legs)
-            fork_shares(transit, parameters, shares)
-            reattempt_probabilities(transit, parameters, reattempts)
-            tables.ready[:] = False
-        row = first_row + i
-        replicate_id, theta_id = replicate_ids[i], theta_ids[i]
-        for cell in range(cells):
-            first_stratum = cell * exploitations
-            draw_cell(
-                source,
-                keys,
-                parameters,
-                scores[i],
-                at_risk_shares[current, cell],
-                cell,
-                replicate_id,
-                theta_id,
-                space.classes,
-                space.events,
-                space.work,
-                space.victims,
-                counts,
-                cell_slot[cell],
-                stratum_slot[first_stratum : first_stratum + exploitations],
-                row,
-                bound,
-            )
-            for x in range(exploitations):
-                if bound[x] == 0:
-                    continue
-                walked += bound[x]
-                stratum = first_stratum + x
-                if walker == COLLAPSED:
-                    walk_collapsed(
-                        transit, keys, tables, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
-                        tally,
-                    )  # fmt: skip
-                else:
-                    walk_leg_by_leg(
-                        transit, keys, legs, shares, reattempts, stratum, bound[x], replicate_id, theta_id,
-                        space.masses, space.reached, tally,
-                    )  # fmt: skip
-                add_tally(tally, counts, stratum_slot[stratum], row)
-    return walked
+    stratum: int,
+    persons: int,
+    replicate_id: np.uint32,
+    theta_id: np.uint32,
+    exploitation: int,
+) -> None:
+    """Take the bound victims of a stratum to their outcomes; `store_tally` comes once per slot."""
+    legs, shares, reattempts, tally = space.legs, space.shares, space.reattempts, space.tally[exploitation]
+    if way == LEG_BY_LEG:
+        walk_leg_by_leg(
+            transit, keys, legs, shares, reattempts, stratum, persons, replicate_id, theta_id, space.masses,
+            space.reached, tally,
+        )  # fmt: skip
+    else:
+        walk_collapsed(
+            transit, keys, space.tables, legs, shares, reattempts, stratum, persons, replicate_id, theta_id,
+            exploitation, tally,
+        )  # fmt: skip
 
 
-@kernel
+@bare_kernel
 def simulate_rows(
     source: SourcePlan,
     transit: TransitPlan,
+    flows: FlowPlan,
     keys: Keys,
-    walker: int,
+    way: int,
     theta: FloatArray,
     theta_row: IntArray,
     at_risk_shares: FloatArray,
@@ -149,7 +121,7 @@ def simulate_rows(
     replicate_ids: npt.NDArray[np.uint32],
     cell_slot: IntArray,
     stratum_slot: IntArray,
-    tables: FateTables,
+    space: WorkSpace,
     counts: Counts,
     first_row: int,
 ) -> int:
@@ -157,8 +129,10 @@ def simulate_rows(
 
     Parameters
     ----------
-    walker : int
-        COLLAPSED or LEG_BY_LEG.
+    flows : FlowPlan
+        Needed by COHORT only.
+    way : int
+        COLLAPSED, LEG_BY_LEG or COHORT.
     theta : float64 [t, P]
         Distinct parameter vectors of the slice.
     theta_row : int64 [n]
@@ -173,29 +147,49 @@ def simulate_rows(
         Slot of a person cell in ``persons`` and ``at_risk``.
     stratum_slot : int64 [S]
         Slot of a stratum in the other counts.
+    space : WorkSpace
+        From `make_work_space`, one per thread.
 
     Returns
     -------
     int
-        Number of agents (bound victims) walked.
+        Number of bound victims.
     """
+    cells = source.population.size
     exploitations = source.members.size
-    classes = 1 << at_risk_shares.shape[2]
-    tally = 2 * transit.points + transit.outcomes + transit.attempt_cap + transit.legs * transit.causes
-    space = WorkSpace(
-        np.empty((transit.profile_split.size, transit.attempt_cap, 1 + transit.causes)),
-        np.empty(transit.fork_share.size),
-        np.empty((transit.reattempt.shape[0], transit.attempt_cap)),
-        np.empty(classes),
-        np.empty((classes, 1 + exploitations)),
-        np.empty((2, exploitations)),
-        np.empty(exploitations, dtype=np.int64),
-        np.empty(exploitations, dtype=np.int64),
-        np.empty(max(transit.causes + 1, transit.fork_share.size)),
-        np.empty(transit.points, dtype=np.bool_),
-        np.zeros(tally, dtype=np.int64),
-    )
-    return fill_rows(
-        source, transit, keys, walker, theta, theta_row, at_risk_shares, scores, theta_ids, replicate_ids, cell_slot,
-        stratum_slot, tables, counts, first_row, space,
-    )  # fmt: skip
+    draws = space.draws
+    total = 0
+    current = -1
+    for i in range(theta_ids.size):
+        parameters = theta[theta_row[i]]
+        if theta_row[i] != current:
+            current = theta_row[i]
+            leg_probabilities(transit, parameters, space.legs)
+            fork_shares(transit, parameters, space.shares)
+            reattempt_probabilities(transit, parameters, space.reattempts)
+            space.tables.ready[:] = False
+        row = first_row + i
+        replicate_id, theta_id = replicate_ids[i], theta_ids[i]
+        draw_source(
+            source, draws, parameters, scores[i], at_risk_shares[current], replicate_id, theta_id, counts, cell_slot,
+            stratum_slot, row,
+        )  # fmt: skip
+        bound = draws.bound
+        if way == COHORT:
+            gather_crowds(space.cohort, bound)
+            for journey in range(transit.class_start.size):
+                walk_cohort(
+                    transit, flows, keys, space.cohort, space.legs, space.shares, space.reattempts, journey,
+                    replicate_id, theta_id, counts, stratum_slot, row,
+                )  # fmt: skip
+        for cell in range(cells):
+            for x in range(exploitations):
+                stratum = cell * exploitations + x
+                slot, following = stratum_slot[stratum], stratum + exploitations
+                persons = bound[stratum]
+                total += persons
+                if persons > 0 and not (way == COHORT and moves_as_counts(transit, flows, space.cohort, stratum)):
+                    walk_stratum(transit, keys, way, space, stratum, persons, replicate_id, theta_id, x)
+                if following >= stratum_slot.size or stratum_slot[following] != slot:
+                    store_tally(transit, space, x, counts, slot, row)
+    return total

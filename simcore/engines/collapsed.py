@@ -4,8 +4,9 @@ Agents keep their identity: agent i of a stratum reads word i % 4 of block i // 
 for later ones, so nobody's journey depends on how many others there are.
 
 A stratum is walked in batches: the words of all first attempts of a batch, their fates, then attempt by attempt those
-who go on, kept together at the front of a list. Fates are only counted here; what they add to the tally is worked out
-once per fate that occurred. Indices in the inner loops are unsigned, because numba wraps negative ones at every access.
+who go on, kept together at the front of a list. Fates are only counted; `settle` works out what they add to a tally,
+once per fate that occurred in all strata that are stored together. Indices in the inner loops are unsigned, because
+numba wraps negative ones at every access.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ import numpy.typing as npt
 
 from simcore.compilation import bare_kernel, inner_kernel
 from simcore.engines.keys import Keys
-from simcore.engines.random import fill_attempt_words, fill_reattempt_words, philox4x32
+from simcore.engines.random import fill_blocks, fill_reattempt_words, philox4x32, whole_vectors
 from simcore.transit_zone.fates import (
     FATE_OF_CELL,
     FIRST_GUIDE_BITS,
@@ -43,8 +44,11 @@ class FateTables(NamedTuple):
     low: npt.NDArray[np.uint32]  # [tables, most fates]
     last: npt.NDArray[np.int64]  # [tables]
     guide: npt.NDArray[np.uint16]  # [tables, GUIDE_SIZE]
-    histogram: npt.NDArray[np.int64]  # [2 Z] first attempts, then later ones; zero between calls
-    occurred: MaskArray  # [2 Z + 1] entries of the histogram that are not zero
+    cumulative: FloatArray  # [most fates]
+    # of the strata that are stored together, by exploitation
+    histogram: npt.NDArray[np.int64]  # [X, 2 Z] first attempts, then later ones; zero once settled
+    occurred: MaskArray  # [X, 2 Z + 1] entries of the histogram that are not zero
+    occurrences: npt.NDArray[np.int64]  # [X] how many there are
     words: npt.NDArray[np.uint32]  # [4, BLOCKS_AT_ONCE] of first attempts
     later_words: npt.NDArray[np.uint32]  # [4, batch] of later attempts
     # of those who go on, by place in the list: agent, column of their words, fate of their last attempt, points reached
@@ -52,9 +56,10 @@ class FateTables(NamedTuple):
     column: npt.NDArray[np.uint32]  # [batch + 1]
     fate: MaskArray  # [batch + 1]
     reached: MaskArray  # [batch + 1]
+    finally_reached: MaskArray  # [batch + 1] of those whose later attempts have ended
 
 
-def make_tables(plan: TransitPlan) -> FateTables:
+def make_tables(plan: TransitPlan, exploitations: int) -> FateTables:
     """Return the work space of one thread's walks."""
     tables = max((plan.start_first_fate.size - 1) * plan.attempt_cap, 1)
     fates = max(plan.most_fates, 1)
@@ -66,14 +71,17 @@ def make_tables(plan: TransitPlan) -> FateTables:
         low=np.empty((tables, fates), dtype=np.uint32),
         last=np.zeros(tables, dtype=np.int64),
         guide=np.empty((tables, GUIDE_SIZE), dtype=np.uint16),
-        histogram=np.zeros(both, dtype=np.int64),
-        occurred=np.empty(both + 1, dtype=np.uint64),
+        cumulative=np.empty(fates),
+        histogram=np.zeros((exploitations, both), dtype=np.int64),
+        occurred=np.empty((exploitations, both + 1), dtype=np.uint64),
+        occurrences=np.zeros(exploitations, dtype=np.int64),
         words=np.empty((4, BLOCKS_AT_ONCE), dtype=np.uint32),
         later_words=np.empty((4, batch), dtype=np.uint32),
-        agent=np.empty(batch + 1, dtype=np.uint32),
+        agent=np.zeros(batch + 1, dtype=np.uint32),
         column=np.empty(batch + 1, dtype=np.uint32),
         fate=np.empty(batch + 1, dtype=np.uint64),
         reached=np.empty(batch + 1, dtype=np.uint64),
+        finally_reached=np.empty(batch + 1, dtype=np.uint64),
     )
 
 
@@ -91,7 +99,7 @@ def prepare_table(
     table = start * plan.attempt_cap + attempt
     reattempt = reattempts[plan.class_reattempt[plan.start_class[start]], attempt]
     high, low = tables.high[table], tables.low[table]
-    tables.last[table] = fate_thresholds(plan, start, attempt, legs, shares, reattempt, high, low)
+    tables.last[table] = fate_thresholds(plan, start, attempt, legs, shares, reattempt, tables.cumulative, high, low)
     bits = FIRST_GUIDE_BITS if attempt == 0 else LATER_GUIDE_BITS
     fill_guide(high, low, tables.last[table], bits, tables.guide[table])
     tables.ready[table] = True
@@ -124,12 +132,9 @@ def settle_tie(
 
 @inner_kernel
 def find_fate(
-    high: npt.NDArray[np.uint32],
-    low: npt.NDArray[np.uint32],
-    guide: npt.NDArray[np.uint16],
+    tables: FateTables,
     table: int,
     shift: np.uint32,
-    last: int,
     word: np.uint32,
     tie_key: np.uint64,
     agent: int,
@@ -138,14 +143,15 @@ def find_fate(
     theta_id: np.uint32,
 ) -> int:
     """Return the first fate f of a table with U < T_f, never past the last possible one."""
-    cell = int(np.int64(guide[table, word >> shift]))
+    cell = int(np.int64(tables.guide[table, word >> shift]))
     fate = cell & FATE_OF_CELL
     if cell & UNDECIDED:
+        high, last = tables.high, tables.last[table]
         while fate < last and word > high[table, fate]:
             fate += 1
         if fate < last and word == high[table, fate]:  # about fates / 2**32 of draws
             word_below = low_word(tie_key, agent, attempt, replicate_id, theta_id)
-            fate = settle_tie(high, low, table, fate, last, word, word_below)
+            fate = settle_tie(high, tables.low, table, fate, last, word, word_below)
     return fate
 
 
@@ -161,7 +167,9 @@ def first_fates(
     replicate_id: np.uint32,
     theta_id: np.uint32,
     kinds: IntArray,
-    occurred: np.uint64,
+    histogram: npt.NDArray[np.int64],
+    occurred: MaskArray,
+    occurrences: np.uint64,
     left: np.uint64,
 ) -> tuple[np.uint64, np.uint64]:
     """Count the fates of ``number`` first attempts, of agents ``first_agent, first_agent + 4, ...``; list who goes on.
@@ -169,55 +177,98 @@ def first_fates(
     ``base`` is the first fate of the start. Takes and returns how many entries of the histogram are not zero, and how
     many agents are on the list.
     """
-    histogram, occurrences, agent, fate_of = tables.histogram, tables.occurred, tables.agent, tables.fate
-    high, low, guide, last = tables.high, tables.low, tables.guide, tables.last[table]
+    agent, fate_of = tables.agent, tables.fate
     for i in range(number):
         found = find_fate(
-            high,
-            low,
-            guide,
-            table,
-            _FIRST_SHIFT,
-            last,
-            words[i],
-            tie_key,
-            first_agent + 4 * i,
-            0,
-            replicate_id,
-            theta_id,
+            tables, table, _FIRST_SHIFT, words[i], tie_key, first_agent + 4 * i, 0, replicate_id, theta_id
         )
         fate = base + np.uint64(found)
         before = histogram[fate]
         histogram[fate] = before + 1
-        occurrences[occurred] = fate
-        occurred += np.uint64(before == 0)
+        occurred[occurrences] = fate
+        occurrences += np.uint64(before == 0)
         agent[left] = np.uint32(first_agent + 4 * i)
         fate_of[left] = fate
         left += np.uint64(kinds[fate] == REATTEMPT)
-    return occurred, left
+    return occurrences, left
 
 
-@bare_kernel
-def add_fates(
-    tally: IntArray,
+@inner_kernel
+def later_fates(
+    plan: TransitPlan,
+    tables: FateTables,
+    legs: FloatArray,
+    shares: FloatArray,
+    reattempts: FloatArray,
+    left: np.uint64,
+    again_key: np.uint64,
+    tie_key: np.uint64,
+    replicate_id: np.uint32,
+    theta_id: np.uint32,
     histogram: npt.NDArray[np.int64],
-    occurrences: MaskArray,
-    occurred: np.uint64,
-    records: npt.NDArray[np.int8],
-    ended: IntArray,
-) -> None:
-    """Add the first ``occurred`` fates of ``occurrences`` to ``tally``, as often as they did; zero the histogram."""
-    width = records.shape[1]
-    later = np.uint64(ended.size)
-    for i in range(occurred):
-        place = occurrences[i]
-        number = histogram[place]
-        histogram[place] = 0
-        record = records[place]
-        for entry in range(width):
-            tally[entry] += number * np.int64(record[entry])
-        end = ended[place if place < later else place - later]
-        tally[max(end, 0)] += number * np.int64(end >= 0)  # NONE, of an arrival, adds nothing; cheaper than a branch
+    occurred: MaskArray,
+    occurrences: np.uint64,
+    tally: IntArray,
+) -> np.uint64:
+    """Walk the first ``left`` of the list through their second and later attempts; return the entries that are not 0.
+
+    Unlike first attempts, whose fates tell all, the points that they reach are added to ``tally`` here.
+    """
+    attempt_cap, first_attempt = plan.attempt_cap, 2 * plan.points + plan.outcomes
+    kinds, fate_next, visited, start_first_fate = (
+        plan.fate_kind,
+        plan.fate_next,
+        plan.fate_visited,
+        plan.start_first_fate,
+    )
+    agent, column, fate_of, reached = tables.agent, tables.column, tables.fate, tables.reached
+    ready, later_words, finally_reached = tables.ready, tables.later_words, tables.finally_reached
+    later = np.uint64(plan.fate_ended.size)
+    for i in range(left):
+        reached[i] = visited[fate_of[i]]
+    ended = np.uint64(0)
+    attempt = 1
+    while left > 0:
+        word = (attempt - 1) % 4
+        if word == 0:
+            number = whole_vectors(int(np.int64(left)))
+            fill_reattempt_words(later_words, agent, number, (attempt - 1) // 4, replicate_id, theta_id, again_key)
+            for i in range(left):
+                column[i] = np.uint32(i)
+        words = later_words[word]
+        tally[first_attempt + attempt] += np.int64(left)
+        still = np.uint64(0)
+        for i in range(left):
+            start = fate_next[fate_of[i]]
+            table = start * attempt_cap + attempt
+            if not ready[table]:
+                prepare_table(plan, tables, start, attempt, legs, shares, reattempts)
+            found = find_fate(
+                tables, table, _LATER_SHIFT, words[column[i]], tie_key, int(np.int64(agent[i])), attempt, replicate_id,
+                theta_id,
+            )  # fmt: skip
+            fate = np.uint64(start_first_fate[start] + found)
+            before = histogram[later + fate]
+            histogram[later + fate] = before + 1
+            occurred[occurrences] = later + fate
+            occurrences += np.uint64(before == 0)
+            points = reached[i] | visited[fate]
+            goes_on = kinds[fate] == REATTEMPT
+            finally_reached[ended] = points
+            ended += np.uint64(not goes_on)
+            agent[still] = agent[i]
+            column[still] = column[i]
+            fate_of[still] = fate
+            reached[still] = points
+            still += np.uint64(goes_on)
+        left = still
+        attempt += 1
+    for point in range(plan.points):
+        total = np.uint64(0)
+        for i in range(ended):
+            total += finally_reached[i] >> np.uint64(point) & _ONE
+        tally[point] += np.int64(total)
+    return occurrences
 
 
 @inner_kernel
@@ -232,72 +283,54 @@ def walk_collapsed(
     agents: int,
     replicate_id: np.uint32,
     theta_id: np.uint32,
+    exploitation: int,
     tally: IntArray,
 ) -> None:
-    """Walk ``agents`` bound victims of a stratum to their outcomes and add them to ``tally`` (see `TransitPlan`)."""
-    attempt_cap = plan.attempt_cap
-    first_attempt = 2 * plan.points + plan.outcomes
-    kinds, fate_next, visited = plan.fate_kind, plan.fate_next, plan.fate_visited
-    start_first_fate = plan.start_first_fate
-    high, low, guide, last, ready = tables.high, tables.low, tables.guide, tables.last, tables.ready
-    histogram, occurrences, later_words = tables.histogram, tables.occurred, tables.later_words
-    agent, column, fate_of, reached = tables.agent, tables.column, tables.fate, tables.reached
-    later = np.uint64(plan.fate_ended.size)
-    again_key, tie_key = keys.reattempt[stratum], keys.tie[stratum]
+    """Walk ``agents`` bound victims of a stratum to their outcomes.
 
+    Part of what they add is counted by fate, under ``exploitation``, until `settle` adds it to ``tally`` (see
+    `TransitPlan`).
+    """
+    histogram, occurred = tables.histogram[exploitation], tables.occurred[exploitation]
+    occurrences = np.uint64(tables.occurrences[exploitation])
     start = plan.class_start[plan.class_of[stratum]]
-    table = start * attempt_cap
-    if not ready[table]:
+    table = start * plan.attempt_cap
+    if not tables.ready[table]:
         prepare_table(plan, tables, start, 0, legs, shares, reattempts)
-    tally[first_attempt] += agents
-    occurred = np.uint64(0)
+    tally[2 * plan.points + plan.outcomes] += agents
     blocks = (agents + 3) // 4
     for first_block in range(0, blocks, BLOCKS_AT_ONCE):
         here = min(BLOCKS_AT_ONCE, blocks - first_block)
-        fill_attempt_words(tables.words, first_block, here, replicate_id, theta_id, keys.attempt[stratum])
+        fill_blocks(tables.words, first_block, whole_vectors(here), replicate_id, theta_id, keys.attempt[stratum])
         left = np.uint64(0)
         for lane in range(4):
             first_agent = 4 * first_block + lane
             number = min(here, (agents - first_agent + 3) // 4)
-            occurred, left = first_fates(
-                tables, table, np.uint64(start_first_fate[start]), tables.words[lane], number, first_agent, tie_key,
-                replicate_id, theta_id, kinds, occurred, left,
+            occurrences, left = first_fates(
+                tables, table, np.uint64(plan.start_first_fate[start]), tables.words[lane], number, first_agent,
+                keys.tie[stratum], replicate_id, theta_id, plan.fate_kind, histogram, occurred, occurrences, left,
             )  # fmt: skip
-        for i in range(left):
-            reached[i] = visited[fate_of[i]]
-        attempt = 1
-        while left > 0:
-            word = (attempt - 1) % 4
-            if word == 0:
-                number = int(np.int64(left))
-                fill_reattempt_words(later_words, agent, number, (attempt - 1) // 4, replicate_id, theta_id, again_key)
-                for i in range(left):
-                    column[i] = np.uint32(i)
-            words = later_words[word]
-            tally[first_attempt + attempt] += np.int64(left)
-            still = np.uint64(0)
-            for i in range(left):
-                next_start = fate_next[fate_of[i]]
-                next_table = next_start * attempt_cap + attempt
-                if not ready[next_table]:
-                    prepare_table(plan, tables, next_start, attempt, legs, shares, reattempts)
-                found = find_fate(
-                    high, low, guide, next_table, _LATER_SHIFT, last[next_table], words[column[i]], tie_key,
-                    int(np.int64(agent[i])), attempt, replicate_id, theta_id,
-                )  # fmt: skip
-                fate = np.uint64(start_first_fate[next_start] + found)
-                before = histogram[later + fate]
-                histogram[later + fate] = before + 1
-                occurrences[occurred] = later + fate
-                occurred += np.uint64(before == 0)
-                new = visited[fate] & ~reached[i]
-                for point in range(plan.points):
-                    tally[point] += np.int64(new >> np.uint64(point) & _ONE)
-                agent[still] = agent[i]
-                column[still] = column[i]
-                fate_of[still] = fate
-                reached[still] = reached[i] | visited[fate]
-                still += np.uint64(kinds[fate] == REATTEMPT)
-            left = still
-            attempt += 1
-    add_fates(tally, histogram, occurrences, occurred, plan.fate_record, plan.fate_ended)
+        occurrences = later_fates(
+            plan, tables, legs, shares, reattempts, left, keys.reattempt[stratum], keys.tie[stratum], replicate_id,
+            theta_id, histogram, occurred, occurrences, tally,
+        )  # fmt: skip
+    tables.occurrences[exploitation] = np.int64(occurrences)
+
+
+@inner_kernel
+def settle(plan: TransitPlan, tables: FateTables, exploitation: int, tally: IntArray) -> None:
+    """Add the fates counted under an exploitation to ``tally`` and forget them."""
+    histogram, occurred = tables.histogram[exploitation], tables.occurred[exploitation]
+    records, ended = plan.fate_record, plan.fate_ended
+    width = records.shape[1]
+    later = np.uint64(ended.size)
+    for i in range(np.uint64(tables.occurrences[exploitation])):
+        place = occurred[i]
+        number = histogram[place]
+        histogram[place] = 0
+        record = records[place]
+        for entry in range(width):
+            tally[entry] += number & np.int64(record[entry])
+        end = ended[place if place < later else place - later]
+        tally[max(end, 0)] += number & -np.int64(end >= 0)  # NONE, of an arrival, adds nothing; cheaper than a branch
+    tables.occurrences[exploitation] = 0

@@ -25,6 +25,7 @@ class Keys(NamedTuple):
     tie: KeyArray  # [S]
     leg: KeyArray  # [S, L]
     branch: KeyArray  # [S, N]
+    cohort: KeyArray  # [S]
 
 
 def derive_keys(
@@ -52,6 +53,7 @@ def derive_keys(
         tie=of("tie", strata),
         leg=by_part("leg", legs),
         branch=by_part("branch", points),
+        cohort=of("cohort", strata),
     )
 
 

@@ -20,6 +20,7 @@ Address map (fixed; it decides every bit of every result)
         tie          cell and exploitation           agent              (k - 1) // 4    (k - 1) % 4
         leg          cell, exploitation, leg         agent              k - 1           0-1 outcome, 2-3 re-attempt
         branch       cell, exploitation, point       agent              k - 1           0-1 branch
+        cohort       cell and exploitation           draw of a state    iteration       0-3 binomial
 
     with c2 = replicate_id (shared_id for ``shared``, 0 for ``parameter``) and c3 = theta_id; k = 1, 2, ... is the
     attempt and ``iteration`` counts the rounds of a rejection sampler. A stratum is named by its levels, never by
@@ -92,7 +93,13 @@ def philox4x32(
 
 
 @bare_kernel
-def fill_attempt_words(
+def whole_vectors(number: int) -> int:
+    """Return how many blocks to make where ``number`` are needed: a few too many, so that none is made by itself."""
+    return (number + 7) & ~7
+
+
+@bare_kernel
+def fill_blocks(
     words: npt.NDArray[np.uint32],
     first_block: int,
     blocks: int,
@@ -100,10 +107,11 @@ def fill_attempt_words(
     theta_id: np.uint32,
     key: np.uint64,
 ) -> None:
-    """Write blocks ``first_block, first_block + 1, ...`` of ``attempt`` words into ``words`` (uint32 [4, >= blocks]).
+    """Write blocks (first_block, 0), (first_block + 1, 0), ... of a stream into ``words`` (uint32 [4, >= blocks]).
 
-    Word ``w`` of block ``b``, so of agent ``4 b + w``, goes to ``words[w, b - first_block]``. The rounds are written
-    out here, not called, because only so does LLVM vectorise over blocks (measured: 0.6 against 2.3 ns per word).
+    Word ``w`` of block ``b`` goes to ``words[w, b - first_block]``; of the ``attempt`` stream, that is agent
+    ``4 b + w``. The rounds are written out here, not called, because only so does LLVM vectorise over blocks (measured:
+    0.6 against 2.3 ns per word).
     """
     row_0, row_1, row_2, row_3 = words[0], words[1], words[2], words[3]
     first_key_0 = key & _MASK_32
@@ -131,6 +139,41 @@ def fill_attempt_words(
 
 
 @bare_kernel
+def fill_addressed_blocks(
+    words: npt.NDArray[np.uint32],
+    counters: npt.NDArray[np.uint32],
+    keys: npt.NDArray[np.uint64],
+    replicate_id: np.uint32,
+    theta_id: np.uint32,
+) -> None:
+    """Write block (counters[i], 0) of the stream of ``keys[i]`` into ``words[:, i]`` (uint32 [4, >= n]).
+
+    Written out as in `fill_blocks`, for the same reason.
+    """
+    row_0, row_1, row_2, row_3 = words[0], words[1], words[2], words[3]
+    for i in range(counters.size):
+        x0 = np.uint64(counters[i])
+        x1 = np.uint64(0)
+        x2 = np.uint64(replicate_id)
+        x3 = np.uint64(theta_id)
+        k0 = keys[i] & _MASK_32
+        k1 = keys[i] >> _SHIFT_32
+        for _ in range(10):
+            product_0 = _MULTIPLIER_0 * (x0 & _MASK_32)
+            product_1 = _MULTIPLIER_1 * (x2 & _MASK_32)
+            x0 = (product_1 >> _SHIFT_32) ^ x1 ^ k0
+            x1 = product_1 & _MASK_32
+            x2 = (product_0 >> _SHIFT_32) ^ x3 ^ k1
+            x3 = product_0 & _MASK_32
+            k0 = (k0 + _WEYL_0) & _MASK_32
+            k1 = (k1 + _WEYL_1) & _MASK_32
+        row_0[i] = np.uint32(x0)
+        row_1[i] = np.uint32(x1)
+        row_2[i] = np.uint32(x2)
+        row_3[i] = np.uint32(x3)
+
+
+@bare_kernel
 def fill_reattempt_words(
     words: npt.NDArray[np.uint32],
     agents: npt.NDArray[np.uint32],
@@ -143,7 +186,7 @@ def fill_reattempt_words(
     """Write block ``block`` of the ``reattempt`` words of agents ``agents[:number]`` (uint32) into ``words``.
 
     Word ``w`` of agent ``agents[i]`` goes to ``words[w, i]`` (uint32 [4, >= number]). Written out as in
-    `fill_attempt_words`, for the same reason.
+    `fill_blocks`, for the same reason.
     """
     row_0, row_1, row_2, row_3 = words[0], words[1], words[2], words[3]
     first_key_0 = key & _MASK_32

@@ -2,33 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import threading
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from simcore.engines.agent import WALKERS, simulate_rows
-from simcore.engines.collapsed import make_tables
+from simcore.engines.agent import WorkSpace, make_work_space, simulate_rows
 from simcore.engines.counts import Counts
 from simcore.model import CompiledModel, Streams
+from simcore.runner.choice import EngineChoice
 from simcore.runner.slots import Slots
 from simcore.store.layout import CHUNK_ROWS
 from simcore.uncertainty.design import Design
 
 BLOCK_ROWS = CHUNK_ROWS
-SLICE_ROWS = 128  # a task of some tens of milliseconds: long against its start, short against a block
+SLICE_ROWS = 256  # a task of some tens of milliseconds: long against its start, short against a block
+SLICES_OF_A_SHORT_RUN = 4  # per worker, so that a few heavy replicates keep all of them busy
 
 
 @dataclass(frozen=True)
 class Work:
-    """Everything that a task needs; read-only and shared by all threads."""
+    """Everything that a task needs; shared by all threads, and read-only but for each thread's own work space."""
 
     model: CompiledModel
     streams: Streams
     slots: Slots
     design: Design
-    walker: str
+    choice: EngineChoice
+    _own: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
+
+    def work_space(self) -> WorkSpace:
+        """Return the work space of the calling thread, made when it first asks."""
+        if not hasattr(self._own, "space"):
+            self._own.space = make_work_space(
+                self.model.source, self.model.transit, self.choice.flows, self.streams.keys, self.slots.stratum_slot
+            )
+        space: WorkSpace = self._own.space
+        return space
 
 
 @dataclass
@@ -63,28 +74,34 @@ class SliceReport:
     agents: int
     held_shares: int
 
-    def plus(self, others: Iterable[SliceReport]) -> SliceReport:
-        """Return the sum with other reports."""
-        total = self
-        for other in others:
-            total = SliceReport(
-                total.rows + other.rows, total.agents + other.agents, total.held_shares + other.held_shares
-            )
-        return total
+    def __add__(self, other: SliceReport) -> SliceReport:
+        """Return the sum of both."""
+        return SliceReport(self.rows + other.rows, self.agents + other.agents, self.held_shares + other.held_shares)
 
 
-def new_block(work: Work, first: int, *, keep_theta: bool) -> Block:
-    """Return an empty block starting at row ``first``."""
+NOTHING = SliceReport(0, 0, 0)
+
+
+def new_block(work: Work, first: int, *, keep_theta: bool, used: Block | None = None) -> Block:
+    """Return an empty block starting at row ``first``, in the memory of a ``used`` one of the same size if given.
+
+    (Memory that is given back and asked for again comes in other pieces, and the process grows by a block.)
+    """
     stop = min(first + BLOCK_ROWS, work.design.replicates)
+    if used is not None and used.rows == stop - first:
+        for counts in used.counts:
+            counts[...] = 0
+        return Block(first, stop, used.counts, used.theta)
     theta = None
     if keep_theta and work.design.inner == 1:
         theta = np.empty((stop - first, work.model.space.size))
     return Block(first, stop, work.slots.empty_counts(stop - first), theta)
 
 
-def slices(block: Block) -> list[tuple[int, int]]:
-    """Return the row ranges, relative to the block, of its tasks."""
-    return [(first, min(first + SLICE_ROWS, block.rows)) for first in range(0, block.rows, SLICE_ROWS)]
+def slices(block: Block, workers: int) -> list[tuple[int, int]]:
+    """Return the row ranges, relative to the block, of its tasks; a small block is cut finer, for all workers."""
+    rows = min(SLICE_ROWS, -(-block.rows // (SLICES_OF_A_SHORT_RUN * workers)))
+    return [(first, min(first + rows, block.rows)) for first in range(0, block.rows, rows)]
 
 
 def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceReport:
@@ -92,8 +109,9 @@ def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceRepo
     model, design = work.model, work.design
     theta_ids = design.theta_ids(block.first + first, block.first + stop)
     replicate_ids = design.replicate_ids(block.first + first, block.first + stop)
-    distinct, theta_row = np.unique(theta_ids, return_inverse=True)
-    theta = model.draw_theta(work.streams, distinct)
+    # Ids of parameter sets grow by one at a time, so the distinct ones are a range.
+    theta_row = theta_ids.astype(np.int64) - int(theta_ids[0])
+    theta = model.draw_theta(work.streams, np.arange(int(theta_ids[0]), int(theta_ids[-1]) + 1, dtype=np.uint32))
     if block.theta is not None:
         block.theta[first:stop] = theta
     shares, held = model.at_risk_shares(theta)
@@ -101,17 +119,18 @@ def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceRepo
     agents = simulate_rows(
         model.source,
         model.transit,
+        work.choice.flows,
         work.streams.keys,
-        WALKERS[work.walker],
+        work.choice.way,
         theta,
-        theta_row.astype(np.int64),
+        theta_row,
         shares,
         scores,
         theta_ids,
         replicate_ids,
         work.slots.cell_slot,
         work.slots.stratum_slot,
-        make_tables(model.transit),
+        work.work_space(),
         block.counts,
         first,
     )

@@ -4,32 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
-import sys
-import time
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcore.engines.agent import WALKERS
-from simcore.errors import ResultsError, UserError, nearest
+from simcore.errors import ResultsError, UserError
 from simcore.model import RESULTS_VERSION, as_scenario, compile_model, frequent_event_share
-from simcore.runner.blocks import BLOCK_ROWS, Block, SliceReport, Work, new_block, simulate_slice, slices
+from simcore.runner.blocks import Work
+from simcore.runner.choice import check_engine, choose_engine
 from simcore.runner.embedding import embedded_documents
 from simcore.runner.progress import Progress
+from simcore.runner.session import Session
 from simcore.runner.slots import make_slots, stored_axes
-from simcore.store import EncodedBlock, Results, Writer, encode_block, open_results
+from simcore.store import Results, Writer, open_results
 from simcore.store.description import Attribute
-from simcore.store.layout import CHUNK_ROWS
 from simcore.store.provenance import environment, utc_now
 from simcore.uncertainty.design import Design, make_design
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
 
-ENGINES = ("agent",)
 GENERATOR = "Philox4x32-10"
 # What makes two runs the same run: if all of these agree, so does every number.
 IDENTITY = (
@@ -44,14 +38,6 @@ IDENTITY = (
     "ended",
     "theta",
 )
-
-
-class RunInterrupted(Exception):
-    """The run was interrupted after at least one block; ``results`` holds what was finished, None if nothing was."""
-
-    def __init__(self, results: Results | None) -> None:
-        super().__init__("interrupted")
-        self.results = results
 
 
 def run(
@@ -86,7 +72,9 @@ def run(
     output : path, optional
         Results file; without it the results are kept in memory. A file with the finished results of the same run is
         opened and returned; any other existing file is an error.
-    engine : {"agent"}
+    engine : {"agent", "cohort", "auto"}
+        Walk persons, move counts, or whatever is predicted to be faster; the law is the same. What was chosen, and why,
+        is stored.
     walker : {"collapsed", "leg-by-leg"}
         Two ways to the same law; they agree in distribution, not in bits.
     threads : int, optional
@@ -118,12 +106,13 @@ def run(
     scenario = as_scenario(scenario)
     design = make_design(replicates, nested)
     seed = _checked_seed(seed)
-    _check_choice("engine", engine, ENGINES)
-    _check_choice("walker", walker, WALKERS)
+    check_engine(engine, walker)
     workers = _checked_threads(threads)
     model = compile_model(scenario, routes=walker == "collapsed")
     slots = make_slots(model, by=store_by, ended=store_ended)
     target = None if output is None else Path(output)
+    streams = model.streams(seed)
+    choice = choose_engine(model, streams, slots.stratum_slot, thetas=design.outer, engine=engine, walker=walker)
     attributes: dict[str, Attribute] = {
         "scenario_name": scenario.name,
         "scenario_title": scenario.document.title,
@@ -133,7 +122,9 @@ def run(
         "results_version": RESULTS_VERSION,
         "seed": str(seed),
         "generator": GENERATOR,
-        "engine": engine,
+        "engine": choice.engine,
+        "engine_asked": engine,
+        "engine_reason": choice.reason,
         "walker": walker,
         "store_by": ",".join(stored_axes(model, store_by)),
         "ended": int(store_ended),
@@ -144,9 +135,8 @@ def run(
     }
     if target is not None and os.path.lexists(target):
         return _same_results(target, attributes, design)
-    streams = model.streams(seed)
     attributes["frequent_event_share"] = frequent_event_share(model, streams, design.outer)
-    work = Work(model, streams, slots, design, walker)
+    work = Work(model, streams, slots, design, choice)
     with Writer(
         target,
         slots.layout,
@@ -156,7 +146,7 @@ def run(
         documents=embedded_documents(scenario),
         store_theta=store_theta,
     ) as writer:
-        return _Session(work, writer, workers, store_theta, progress).run()
+        return Session(work, writer, workers, store_theta, progress).run()
 
 
 def _checked_seed(seed: int | None) -> int:
@@ -165,11 +155,6 @@ def _checked_seed(seed: int | None) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise UserError(f"seed = {seed!r}: must be a whole number from 0 to 2**64 - 1")
     return seed
-
-
-def _check_choice(name: str, value: str, known: Sequence[str] | dict[str, int]) -> None:
-    if value not in known:
-        raise UserError(f"{name} = '{value}': unknown{nearest(value, known)} (known: {', '.join(known)})")
 
 
 def _checked_threads(threads: int | None) -> int:
@@ -215,132 +200,3 @@ def _equal(stored: object, wanted: object) -> bool:
     if isinstance(wanted, list):
         return stored is not None and [int(n) for n in stored] == wanted  # type: ignore[attr-defined]
     return str(stored) == str(wanted)
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident size that this process had [bytes]; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-class _Session:
-    """One run in progress: keeps the pool busy, commits blocks in order, finishes the file."""
-
-    def __init__(
-        self,
-        work: Work,
-        writer: Writer,
-        workers: int,
-        store_theta: bool,
-        progress: Callable[[Progress], None] | None,
-    ) -> None:
-        self.work = work
-        self.writer = writer
-        self.workers = workers
-        self.store_theta = store_theta
-        self.progress = progress
-        self.done = SliceReport(0, 0, 0)
-        self.interrupted = False
-        self.started = time.perf_counter()
-        self.encoding: deque[Future[EncodedBlock]] = deque()
-        self.pool = ThreadPoolExecutor(workers, thread_name_prefix="simcore")
-
-    def run(self) -> Results:
-        """Compute and store all blocks."""
-        try:
-            for first in range(0, self.work.design.replicates, BLOCK_ROWS):
-                self._compute(new_block(self.work, first, keep_theta=self.store_theta))
-                if self.interrupted:
-                    break
-            self._commit(keep=0)
-        except BaseException:
-            self.pool.shutdown(wait=False, cancel_futures=True)
-            raise
-        self.pool.shutdown()
-        complete = self.writer.rows == self.work.design.replicates
-        if not self.interrupted:
-            return self._finish("complete")
-        results = self._finish("complete" if complete else "interrupted") if self.writer.rows else None
-        raise RunInterrupted(results)
-
-    def _compute(self, block: Block) -> None:
-        began = time.perf_counter()
-        tasks = [self.pool.submit(simulate_slice, self.work, block, *bounds) for bounds in slices(block)]
-        waiting = tasks
-        while waiting:
-            with self._interruptible():
-                wait(waiting, return_when=FIRST_COMPLETED)
-                waiting = [task for task in tasks if not task.done()]
-                self._report([task.result() for task in tasks if task.done()])
-        reports = [task.result() for task in tasks]
-        self.done = self.done.plus(reports)
-        self.encoding.append(self.pool.submit(self._encode, block, time.perf_counter() - began, reports))
-        if block.theta is not None:
-            with self._interruptible():
-                self.writer.write_theta(block.first, block.theta)
-        self._commit(keep=1)
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Take the first KeyboardInterrupt as the wish to stop after this block, the second one as it is.
-
-        The writer holds signals back while it writes, so its calls are done when the interrupt shows.
-        """
-        try:
-            yield
-        except KeyboardInterrupt:
-            if self.interrupted:
-                raise
-            self.interrupted = True
-
-    def _encode(self, block: Block, seconds: float, reports: list[SliceReport]) -> EncodedBlock:
-        design, layout = self.work.design, self.work.slots.layout
-        replicate_id = design.replicate_ids(block.first, block.stop)
-        return encode_block(
-            layout,
-            {variable.name: getattr(block.counts, variable.name) for variable in layout.variables},
-            first_row=block.first,
-            theta_id=design.theta_ids(block.first, block.stop),
-            replicate_id=replicate_id,
-            shared_id=replicate_id,
-            seconds=seconds,
-            agents=sum(report.agents for report in reports),
-        )
-
-    def _commit(self, *, keep: int) -> None:
-        """Commit encoded blocks in order, leaving up to ``keep`` to be encoded while the next block is computed."""
-        while len(self.encoding) > keep:
-            with self._interruptible():
-                self.encoding[0].result()
-            if self.encoding[0].done():
-                block = self.encoding.popleft().result()
-                with self._interruptible():
-                    self.writer.commit(block)
-
-    def _report(self, finished: list[SliceReport]) -> None:
-        if self.progress is not None:
-            done, seconds = self.done.plus(finished), time.perf_counter() - self.started
-            self.progress(Progress(done.rows, self.work.design.replicates, done.agents, seconds))
-
-    def _finish(self, status: str) -> Results:
-        design = self.work.design
-        if self.store_theta and design.inner > 1:
-            thetas = -(-self.writer.rows // design.inner)
-            for first in range(0, thetas, CHUNK_ROWS):
-                ids = Design(min(first + CHUNK_ROWS, thetas)).theta_ids(first, min(first + CHUNK_ROWS, thetas))
-                self.writer.write_theta(first, self.work.model.draw_theta(self.work.streams, ids))
-        return self.writer.finish(
-            "complete" if status == "complete" else "interrupted",
-            attributes={
-                "finished_utc": utc_now(),
-                "wall_seconds": time.perf_counter() - self.started,
-                "agents_walked": self.done.agents,
-                "held_shares": self.done.held_shares,
-                "threads": self.workers,
-                "peak_memory_bytes": peak_memory_bytes(),
-            },
-        )

@@ -14,6 +14,7 @@ from simcore.errors import ScenarioError
 from simcore.scenario.fields import CONTINUE, ENTRY, REST, ParameterReference, Rule, Selector, split_reference
 from simcore.scenario.locations import KeyPath, show_path
 from simcore.scenario.references import Reference
+from simcore.scenario.rewards import check_rewards
 from simcore.scenario.schema import MOST_RISK_BITS
 from simcore.scenario.walk import walk
 
@@ -28,6 +29,8 @@ _LIMITS = {
     "factor": (0.0, math.inf),
     "standard_deviation": (0.0, math.inf),
     "odds_ratio": (0.0, math.inf),
+    "reward": (0.0, math.inf),
+    "variation": (0.0, math.inf),
     "log_effect": (-math.inf, math.inf),
 }
 _SUM_TOLERANCE = 1e-9
@@ -43,7 +46,7 @@ def check_scenario(scenario: Scenario) -> None:
     """
     stages: tuple[tuple[Check, ...], ...] = (
         (check_groups,),
-        (check_selectors, check_axes, check_roles, check_graph, check_sources, check_parameters_exist),
+        (check_selectors, check_axes, check_roles, check_graph, check_rewards, check_sources, check_parameters_exist),
         (check_simplices,),
         (check_rules,),
         (check_journeys,),
@@ -171,6 +174,8 @@ def check_sources(scenario: Scenario) -> Iterator[ScenarioError]:
     ]
     for name, parameter in document.parameters.items():
         cited += [(("parameters", name, "source"), source) for source in parameter.source or ()]
+    for name, reward in document.rewards.items():
+        cited += [(("rewards", name, "source"), source) for source in reward.source or ()]
     for key, source in cited:
         if document.sources is None:
             yield scenario.error(key, f"unknown source {source!r}: the scenario has no table of sources")

@@ -16,7 +16,9 @@ from simcore.scenario.locations import KeyPath
 Coordinates = Mapping[str, str]
 """Axis -> level; the axes are those of the strata, and ``leg`` on a leg."""
 
-Role = Literal["probability", "hazard", "factor", "odds_ratio", "standard_deviation", "log_effect", "shares"]
+Role = Literal[
+    "probability", "hazard", "factor", "odds_ratio", "standard_deviation", "log_effect", "shares", "reward", "variation"
+]
 """What a parameter is used as; `simcore.scenario.checks` knows the limits of each."""
 
 

@@ -35,6 +35,7 @@ from simcore.scenario.fields import (
     problem,
     shown,
 )
+from simcore.scenario.rewards import Reward
 
 SCHEMA_VERSION = 1
 LARGEST_ATTEMPT_CAP = 1000
@@ -408,5 +409,6 @@ class Document(Table):
     destinations: Destinations
     outcomes: Outcomes
     transit: Transit
+    rewards: dict[Name, Reward] = Field(default={})
     parameters: dict[ParameterName, Parameter]
     store: Store = Store()

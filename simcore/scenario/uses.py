@@ -9,6 +9,7 @@ from simcore.scenario.fields import REST
 from simcore.scenario.journeys import leg_causes
 from simcore.scenario.locations import KeyPath
 from simcore.scenario.references import Coordinates, Reference, distinct
+from simcore.scenario.rewards import reward_references
 
 if TYPE_CHECKING:
     from simcore.scenario.validated import Scenario
@@ -26,6 +27,7 @@ def collect_references(scenario: Scenario) -> Iterator[Reference]:
     yield from scenario.at_risk_model.references(scenario.at_risk_block, scenario)
     yield from _events(scenario)
     yield from _transit(scenario)
+    yield from reward_references(scenario)
 
 
 def _source_zone(scenario: Scenario) -> Iterator[Reference]:

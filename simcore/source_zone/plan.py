@@ -116,3 +116,30 @@ def largest_event_probabilities(
                 for risk_class in range(1, classes.size):
                     if classes[risk_class] > 0.0:
                         largest[row] = max(largest[row], 1.0 - events[risk_class, 0])
+
+
+@kernel
+def expected_bound(
+    source: SourcePlan, theta: FloatArray, scores: FloatArray, shares: FloatArray, bound: FloatArray
+) -> None:
+    """Fill ``bound`` (float64 [n, S]): the mean of the bound victims of every stratum, by parameter set.
+
+    ``theta`` is float64 [n, P], ``scores`` [n, E], ``shares`` [n, C, R].
+    """
+    exploitations = source.members.size
+    classes = np.empty(1 << shares.shape[2])
+    events = np.empty((classes.size, 1 + exploitations))
+    work = np.empty((2, exploitations))
+    for row in range(theta.shape[0]):
+        bound[row] = 0.0
+        for cell in range(source.population.size):
+            if not source.active[cell]:
+                continue
+            cell_probabilities(source, theta[row], scores[row], shares[row, cell], cell, classes, events, work)
+            persons = persons_in_cell(source, theta[row], cell)
+            for x in range(exploitations):
+                column = source.destination[cell, x, source.bound]
+                share = theta[row, column] if column >= 0 else 0.0
+                for risk_class in range(1, classes.size):
+                    victims = persons * classes[risk_class] * events[risk_class, 1 + x]
+                    bound[row, cell * exploitations + x] += victims * share

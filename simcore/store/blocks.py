@@ -43,6 +43,8 @@ class EncodedBlock:
         Agents walked.
     checksum : str
         16 hexadecimal digits, see the module's text.
+    theta_rows : int
+        Parameter sets among the chunks: one per replicate, or none.
     chunks : tuple of Chunk
     uncompressed_bytes, encoded_bytes : int
     """
@@ -52,6 +54,7 @@ class EncodedBlock:
     seconds: float
     agents: int
     checksum: str
+    theta_rows: int
     chunks: tuple[Chunk, ...]
     uncompressed_bytes: int
     encoded_bytes: int
@@ -65,6 +68,7 @@ def encode_block(
     theta_id: ArrayLike,
     replicate_id: ArrayLike,
     shared_id: ArrayLike,
+    theta: NDArray[np.float64] | None = None,
     seconds: float = 0.0,
     agents: int = 0,
 ) -> EncodedBlock:
@@ -79,6 +83,8 @@ def encode_block(
         A multiple of ``CHUNK_ROWS``.
     theta_id, replicate_id, shared_id : integer array [rows]
         Identifiers of each replicate, each below 2**32.
+    theta : float64 array [rows, parameters], optional
+        Where every replicate has a parameter set of its own: these sets, in the order of the layout's parameters.
     seconds : float
         Time spent on computing the block [s].
     agents : int
@@ -123,6 +129,10 @@ def encode_block(
             chunks += _encode_rows(variable.name, first_row, stratum, values[slot])
     for name, total in totals.items():
         chunks += _encode_rows(f"{TOTALS}/{name}", first_row, (), total)
+    if theta is not None:
+        if theta.shape != (rows, len(layout.parameters)):
+            raise ValueError(f"theta has shape {theta.shape}, expected ({rows}, {len(layout.parameters)})")
+        chunks += encode_theta(layout, first_row, theta)
 
     return EncodedBlock(
         first_row=first_row,
@@ -138,6 +148,7 @@ def encode_block(
                 *(totals[name] for name in sorted(totals)),
             ],
         ),
+        theta_rows=0 if theta is None else rows,
         chunks=tuple(chunks),
         uncompressed_bytes=layout.block_bytes(rows),
         encoded_bytes=sum(len(data) for _, _, data in chunks),
@@ -155,7 +166,7 @@ def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> lis
     """
     names = ["parameters/" + column.name for column in layout.parameters]
     chunks = _encode_rows("parameters/theta", first, (), np.arange(first, first + len(values), dtype="<i8"))
-    for name, column in zip(names, np.ascontiguousarray(values.T), strict=True):
+    for name, column in zip(names, values.T, strict=True):  # column by column: no second theta in memory
         chunks += _encode_rows(name, first, (), column)
     return chunks
 

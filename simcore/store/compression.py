@@ -10,6 +10,7 @@ the high bytes zero, which is what makes counts compress well.
 
 from __future__ import annotations
 
+import threading
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 LEVEL: Final = 1  # of ISA-L: levels 2 and 3 cost time and gain nothing on counts
 
+_scratch = threading.local()
 _StreamError: Any = isal_zlib.error  # its type stub says instance where it is a class
 
 
@@ -29,10 +31,28 @@ def encode_chunk(values: NDArray[Any]) -> bytes:
     values : C-contiguous array of a fixed-width, little-endian type
         The whole chunk, padded to its full shape.
     """
-    width = values.dtype.itemsize
-    shuffled = np.ascontiguousarray(values.reshape(-1).view(np.uint8).reshape(-1, width).T)
-    encoded: bytes = isal_zlib.compress(shuffled, LEVEL)
+    encoded: bytes = isal_zlib.compress(_shuffle(values), LEVEL)
     return encoded
+
+
+def _shuffle(values: NDArray[Any]) -> NDArray[np.uint8]:
+    """Return the bytes of ``values`` by place, uint8 [width, n], in memory that the next call of this thread reuses."""
+    width, size = values.dtype.itemsize, values.size
+    if getattr(_scratch, "size", 0) < width * size:
+        _scratch.size = width * size
+        _scratch.memory = np.empty(width * size, dtype=np.uint8)
+    planes: NDArray[np.uint8] = _scratch.memory[: width * size].reshape(width, size)
+    words = values.reshape(-1).view(f"<u{width}")
+    used = -(-int(words.max(initial=0)).bit_length() // 8)
+    if used > 2:
+        planes[:] = words.view(np.uint8).reshape(size, width).T
+        return planes
+    # Counts are small: narrowing whole words is vectorised, picking bytes out of them is not.
+    narrow = words.astype("<u2")
+    for byte in range(used):
+        np.copyto(planes[byte], narrow >> 8 * byte, casting="unsafe")
+    planes[used:] = 0
+    return planes
 
 
 def decode_chunk(encoded: bytes, dtype: np.dtype[Any], size: int) -> NDArray[Any]:

@@ -37,6 +37,7 @@ from simcore.store.target import check_target, partial_path, publish
 # parameters in one), and every reader knows them. The chunk index of 1.10 gains nothing that can be measured here and
 # locks out readers that are not built on the HDF5 library itself.
 LIBRARY_VERSIONS: Final = ("v108", "v108")
+_METADATA_CACHE: Final = 2**20  # bytes; by default HDF5 keeps ever more of its index of chunks, and gains nothing by it
 _MEMORY_STEP: Final = 16 * 2**20  # bytes by which the in-memory image grows
 _IMAGES: Final = itertools.count()  # numbers that tell the images of this process apart
 
@@ -93,6 +94,7 @@ class Writer:
         """Replicates committed so far, from the first one without a gap."""
         self._blocks: list[int] = []  # end row of every block; a few bytes per thousands of replicates
         self._theta_rows = 0
+        self._theta_buffered = 0  # of these, at the end, not written yet
         self._theta_buffer = np.zeros((CHUNK_ROWS, len(layout.parameters)), dtype="<f8")
         self._datasets: dict[str, Any] = {}
         self._partial: Path | None = None
@@ -101,6 +103,7 @@ class Writer:
             check_target(target)
             self._partial = partial_path(target)
         self._file = self._create()
+        self._bound_metadata_cache()
         self._open = True
         try:
             with self._writing("the head of the file"):
@@ -134,6 +137,12 @@ class Writer:
         except OSError as problem:
             raise self._refusal("a file in its folder", problem) from problem
         return h5py.File(self._disk, "w", **options)
+
+    def _bound_metadata_cache(self) -> None:
+        config = self._file.id.get_mdc_config()
+        config.set_initial_size = True
+        config.initial_size = config.min_size = config.max_size = _METADATA_CACHE
+        self._file.id.set_mdc_config(config)
 
     @contextlib.contextmanager
     def _writing(self, what: str) -> Iterator[None]:
@@ -173,11 +182,20 @@ class Writer:
             raise ValueError(f"block starts at replicate {block.first_row}, the next one is {self.rows}")
         if end > self.replicates or (block.rows % CHUNK_ROWS and end != self.replicates):
             raise ValueError(f"block of {block.rows} replicates at {block.first_row} does not fit {self.replicates}")
+        if block.theta_rows:
+            self._check_theta_of(block)
         with self._writing(f"replicates {block.first_row} to {end - 1}"):
             self._write_chunks(block.chunks)
             self._append_to_ledger(block)
             self._blocks.append(end)
+            self._theta_rows += block.theta_rows
             self.rows = end
+
+    def _check_theta_of(self, block: EncodedBlock) -> None:
+        if not self.store_theta or self.thetas != self.replicates:
+            raise ValueError(f"block at {block.first_row} brings parameter sets of its own, the file expects none")
+        if self._theta_rows != block.first_row or self._theta_buffered:
+            raise ValueError(f"parameter sets from {block.first_row} on given, next is {self._theta_rows}")
 
     def write_theta(self, first: int, values: NDArray[np.float64]) -> None:
         """Write parameter sets ``first``, ``first + 1``, ...; sets that were written before are passed over.
@@ -198,19 +216,20 @@ class Writer:
         rest = values[self._theta_rows - first :]
         with undisturbed():
             while len(rest):
-                filled = self._theta_rows % CHUNK_ROWS
+                filled = self._theta_buffered
                 taken = min(len(rest), CHUNK_ROWS - filled)
                 self._theta_buffer[filled : filled + taken] = rest[:taken]
+                self._theta_buffered += taken
                 self._theta_rows += taken
                 rest = rest[taken:]
-                if self._theta_rows % CHUNK_ROWS == 0:
+                if self._theta_buffered == CHUNK_ROWS:
                     self._flush_theta()
 
     def _flush_theta(self) -> None:
-        filled = (self._theta_rows - 1) % CHUNK_ROWS + 1
-        first = self._theta_rows - filled
+        first = self._theta_rows - self._theta_buffered
         with self._writing(f"parameter sets {first} to {self._theta_rows - 1}"):
-            self._write_chunks(encode_theta(self.layout, first, self._theta_buffer[:filled]))
+            self._write_chunks(encode_theta(self.layout, first, self._theta_buffer[: self._theta_buffered]))
+            self._theta_buffered = 0
 
     def _write_chunks(self, chunks: tuple[Chunk, ...] | list[Chunk]) -> None:
         for path, offset, data in chunks:
@@ -277,7 +296,7 @@ class Writer:
             raise ValueError(f"{self._theta_rows} parameter sets were written, {kept} replicates need {thetas}")
         with undisturbed():
             with self._writing("the end of the file"):
-                if self.store_theta and self._theta_rows % CHUNK_ROWS:
+                if self._theta_buffered:
                     self._flush_theta()
                 self._file.flush()
                 self._truncate(kept, thetas)

@@ -112,19 +112,23 @@ class _FateCompiler:
         self.visited.append(visited)
         points, outcomes = len(self.journeys.points), len(self.journeys.outcomes)
         record = np.zeros(2 * points + outcomes, dtype=np.int8)
-        record[points : 2 * points] = [visited >> point & 1 for point in range(points)]
+        record[points : 2 * points] = [-(visited >> point & 1) for point in range(points)]
         if outcome != NONE:
-            record[2 * points + outcome] = 1
+            record[2 * points + outcome] = -1
         self.records.append(record)
         first_ended = 2 * points + outcomes + self.journeys.attempt_cap
         self.ended.append(NONE if leg == NONE else first_ended + leg * len(self.journeys.causes) + cause)
 
     def record_table(self) -> npt.NDArray[np.int8]:
-        """Return the records of all fates: of a first attempt, which reaches all it visits, then of a later one."""
+        """Return the records of all fates: of a first attempt, which reaches all it visits, then of a later one.
+
+        Of those who go on, the points reached are counted at their end.
+        """
         points, outcomes = len(self.journeys.points), len(self.journeys.outcomes)
         later = np.array(self.records, dtype=np.int8).reshape(-1, 2 * points + outcomes)
         first = later.copy()
-        first[:, :points] = first[:, points : 2 * points]
+        at_end = np.array(self.kind, dtype=np.int64) != REATTEMPT
+        first[at_end, :points] = first[at_end, points : 2 * points]
         return np.concatenate([first, later])
 
 

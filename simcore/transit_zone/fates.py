@@ -21,7 +21,9 @@ _TOP = np.uint64(0xFFFFFFFFFFFFFFFF)
 _SHIFT_32 = np.uint64(32)
 FIRST_GUIDE_BITS = 12  # first attempts: many agents, so nearly every cell is decided without a comparison
 LATER_GUIDE_BITS = 10
-GUIDE_SIZE = 1 << FIRST_GUIDE_BITS  # room for either
+STRETCH = 16
+_STRETCH_CELLS = np.uint64(STRETCH)
+GUIDE_SIZE = (1 << FIRST_GUIDE_BITS) + STRETCH  # room for either
 UNDECIDED = 0x8000  # flag of a cell that holds a threshold: search on from its first fate
 FATE_OF_CELL = 0x7FFF
 
@@ -34,6 +36,7 @@ def fate_thresholds(
     legs: FloatArray,
     shares: FloatArray,
     reattempt: float,
+    cumulative: FloatArray,
     high: WordArray,
     low: WordArray,
 ) -> int:
@@ -49,65 +52,68 @@ def fate_thresholds(
         From `leg_probabilities` and `fork_shares`.
     reattempt : float
         rho2 after an interception at this attempt.
+    cumulative : float64 [>= fates], out
+        Cumulative probabilities.
     high, low : uint32 [>= fates], out
         High and low words of T_f.
     """
     fate = 0
-    last = 0
-    cumulative = 0.0
-    previous = np.uint64(0)
+    total = 0.0
+    not_again = 1.0 - reattempt
     for route in range(plan.start_first_route[start], plan.start_first_route[start + 1]):
         alive = 1.0
         first, stop = plan.route_first_step[route], plan.route_first_step[route + 1]
         for step in range(first, stop):
             alive *= shares[plan.step_share[step]]
-        for step in range(first, stop + 1):
-            ends = plan.causes + 1 if step < stop else 1
-            for end in range(ends):
-                if step == stop:
-                    mass = alive  # arrival
-                else:
-                    profile = plan.step_profile[step]
-                    if end == 0:
-                        mass = alive * legs[profile, attempt, 1] * (1.0 - reattempt)
-                    elif end == 1:
-                        mass = alive * legs[profile, attempt, 1] * reattempt
-                    else:
-                        mass = alive * legs[profile, attempt, end]
-                cumulative += mass
-                scaled = cumulative * _TWO_64
-                threshold = _TOP if scaled >= _TWO_64 else np.uint64(scaled)
-                if threshold > previous:
-                    last = fate
-                previous = threshold
-                high[fate] = np.uint32(threshold >> _SHIFT_32)
-                low[fate] = np.uint32(threshold)
-                fate += 1
-            if step < stop:
-                alive *= legs[plan.step_profile[step], attempt, 0]
+        for step in range(first, stop):
+            probabilities = legs[plan.step_profile[step], attempt]
+            intercepted = alive * probabilities[1]
+            total += intercepted * not_again
+            cumulative[fate] = total
+            total += intercepted * reattempt
+            cumulative[fate + 1] = total
+            for cause in range(2, plan.causes + 1):
+                total += alive * probabilities[cause]
+                cumulative[fate + cause] = total
+            fate += plan.causes + 1
+            alive *= probabilities[0]
+        total += alive
+        cumulative[fate] = total
+        fate += 1
+    for f in range(fate):  # apart from the sums above, which wait for each other: this vectorises
+        scaled = cumulative[f] * _TWO_64
+        threshold = _TOP if scaled >= _TWO_64 else np.uint64(scaled)
+        high[f] = np.uint32(threshold >> _SHIFT_32)
+        low[f] = np.uint32(threshold)
+    last = fate - 1
+    while last > 0 and high[last] == high[last - 1] and low[last] == low[last - 1]:
+        last -= 1
     return last
 
 
 @bare_kernel
 def fill_guide(high: WordArray, low: WordArray, last: int, bits: int, guide: npt.NDArray[np.uint16]) -> None:
-    """Fill the first 2**bits cells of ``guide``: the fate of each cell's smallest U, flagged where it is not of all."""
-    shift = 32 - bits
-    cells = 1 << bits
-    cell = 0
-    fate = 0
-    while cell < cells:
-        smallest = cell << shift
-        threshold = int(np.int64(high[fate]))
-        while fate < last and (threshold < smallest or (threshold == smallest and low[fate] == 0)):
-            fate += 1
-            threshold = int(np.int64(high[fate]))
-        if fate == last:
-            guide[cell:cells] = fate
-            return
-        ending = threshold >> shift  # the cell of the fate's threshold; all before it are decided
-        guide[cell:ending] = fate
-        if (ending << shift) == threshold and low[fate] == 0:
-            cell = ending
-        else:
-            guide[ending] = fate | UNDECIDED
-            cell = ending + 1
+    """Fill the first 2**bits cells of ``guide``: the fate of each cell's smallest U, flagged where it is not of all.
+
+    Every fate writes a whole stretch of `STRETCH` cells at once, beyond its end if need be, where the next fate
+    overwrites it: a loop over the right number of cells would be mispredicted at nearly every fate. ``guide`` has room
+    for a stretch beyond its last cell.
+    """
+    shift = np.uint64(32 - bits)
+    one = np.uint64(1)
+    cell = np.uint64(0)  # all cells before it are done
+    for fate in range(last):
+        threshold = np.uint64(high[fate])
+        ending = threshold >> shift  # the cell of the fate's threshold; those before it are decided
+        value = np.uint16(fate)
+        for i in range(STRETCH):
+            guide[cell + np.uint64(i)] = value
+        filled = cell + _STRETCH_CELLS
+        while filled < ending:
+            for i in range(STRETCH):
+                guide[filled + np.uint64(i)] = value
+            filled += _STRETCH_CELLS
+        inside = ending >= cell and ((ending << shift) != threshold or low[fate] != 0)
+        guide[ending if inside else cell] = value | UNDECIDED  # if not inside, the next fate overwrites it
+        cell = ending + one if inside else max(cell, ending)
+    guide[np.int64(cell) : 1 << bits] = last

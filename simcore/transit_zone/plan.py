@@ -80,7 +80,9 @@ class TransitPlan(NamedTuple):
     fate_outcome: IntArray  # [Z] outcome, NONE for a re-attempt
     fate_next: IntArray  # [Z] start of the next attempt, NONE unless a re-attempt
     fate_visited: MaskArray  # [Z] points entered in this attempt, the start included
-    fate_record: npt.NDArray[np.int8]  # [2 Z, 2 N + O] what it adds to a tally: as a first attempt, then as a later one
+    fate_record: npt.NDArray[
+        np.int8
+    ]  # [2 Z, 2 N + O] as a first attempt, then as a later one: -1 where it adds to a tally
     fate_ended: IntArray  # [Z] entry of a tally for the leg and cause that ended the attempt, NONE for an arrival
     most_fates: int
 
@@ -107,27 +109,14 @@ class FlowPlan(NamedTuple):
     choice_again_new: npt.NDArray[np.bool_]  # [W]
 
 
-# factor of a re-attempt probability in an edge
-PLAIN, AGAIN, NOT_AGAIN = range(3)
+class RewardPlan(NamedTuple):
+    """Amounts of the rewards; a *kind* is a reward as one journey class collects it.
 
-
-class StatePlan(NamedTuple):
-    """Flat arrays of the states of every journey class, in an order in which edges only lead forward.
-
-    Additive counts are numbered visits by point (N), then, if asked for, ended attempts by leg and cause (L C).
+    Its A = L + C + O + 2 amounts are those of every leg, of every cause, of every outcome, of a re-attempt, and of the
+    journey as such.
     """
 
-    class_first_state: IntArray  # [J + 1]
-    state_counter: IntArray  # [V] additive count that the state adds to
-    first_edge: IntArray  # [V + 1]
-    edge_share: IntArray  # [W] entry of fork_share, NONE = 1
-    edge_profile: IntArray  # [W] profile, NONE = 1
-    edge_column: IntArray  # [W] column of the profile's leg probabilities
-    edge_attempt: IntArray  # [W]
-    edge_again: IntArray  # [W] PLAIN, AGAIN (times rho2) or NOT_AGAIN (times 1 - rho2)
-    edge_target: IntArray  # [W] state, or NONE for an ending
-    edge_ending: IntArray  # [W] ending, NONE where the journey goes on
-    class_first_ending: IntArray  # [J + 1]
-    ending_reached: MaskArray  # [Y] points ever reached
-    ending_outcome: IntArray  # [Y]
-    ending_attempts: IntArray  # [Y] attempts made
+    kind_journey: IntArray  # [R]
+    value: FloatArray  # [R, A, 2] mean and coefficient of variation where they are numbers
+    column: IntArray  # [R, A, 2] their columns of theta, NONE where they are numbers
+    kind_of: IntArray  # [rewards, S] kind of a reward in a stratum, NONE where nobody can be bound

@@ -129,6 +129,7 @@ def tiny_checks() -> Iterator[Check]:
             f"tiny: covariance {first}, {second}", float(value), covariance, tolerance(value), "TINY, covariances"
         )
     yield from _per_bound_checks(moments, persons)
+    yield from _reward_checks()
     yield from _leg_checks()
     yield from _patch_checks()
 
@@ -154,6 +155,21 @@ def _per_bound_checks(moments: Moments, persons: float) -> Iterator[Check]:
         joint = _one(moments.covariance_of(made, arrived)) + _one(moments.mean_of(made)) * arrivals / persons
         value = known.TINY_ATTEMPTS_OF_ARRIVED[x]
         yield within(f"tiny {level}: attempts of those arrived", float(value), joint / arrivals, tolerance(value), "E4")
+
+
+def _reward_checks() -> Iterator[Check]:
+    from simcore.rewards import expected_rewards
+
+    rewards = expected_rewards(fixture("tiny"), by=["exploitation"])
+    for name, answers in known.TINY_REWARDS.items():
+        made = (rewards.mean, rewards.variance, rewards.mean_of_arrived)
+        for what, values, moment in zip(("mean", "variance", "mean of those arrived"), answers, made, strict=True):
+            for level, value in zip(EXPLOITATIONS, values or (), strict=False):
+                group = rewards.groups.index({"exploitation": level})
+                computed = float(moment[0, group, rewards.of(name)])
+                yield within(
+                    f"tiny {level}: {name} collected, {what}", float(value), computed, tolerance(value), "E3, E4"
+                )
 
 
 def _leg_checks() -> Iterator[Check]:

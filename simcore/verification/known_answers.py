@@ -109,6 +109,12 @@ TINY_PER_BOUND_VARIANCE = {
     "visits[NORTH]": ("0.2782107346", "0.3149125541"),
 }
 TINY_ATTEMPTS_OF_ARRIVED = ("1.2699996863", "1.3018039659")
+# What the journey of a bound person collects: mean, variance, and mean of those who arrive, where known.
+TINY_REWARDS = {
+    "interceptions": (("0.4422783035", "0.5041289724"), ("0.4455076641", "0.5030167154"), None),
+    "attempts": (("1.2864647373", "1.3230726514"), None, ("1.2699996863", "1.3018039659")),
+    "days": (("19.0335086614", "20.1506998163"), None, ("18.7101914836", "19.6669389570")),
+}
 TINY_SOURCE = {  # per person of the cell
     "at_risk[both]": "0.0048967207",
     "at_risk[S_only]": "0.0251032793",

@@ -1,7 +1,7 @@
 """Scenarios that nobody thought of: random journey graphs, shares and probabilities, exact zeros and ones among them.
 
-Both walkers must keep every identity and agree with the exact means; the exact moments must be consistent with
-themselves.
+All three ways must keep every identity and agree with the exact means; crowds that move as counts must equal their
+twin; the exact moments must be consistent with themselves.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from hypothesis import strategies as st
 from simcore.moments import Moments, expected
 from simcore.runner import run
 from simcore.scenario import Scenario, scenario_from_embedded
+from simcore.store import Results
 from simcore.verification.sampled import weighted_counts
 from tests.property.test_identities import ALL_AXES, check_identities
+from tests.twin.comparison import assert_same_counts
+from tests.twin.simulation import simulate
+from tests.ways import WAYS
 
 REPLICATES = 64
-# 40 scenarios with two walkers and about 40 means each: 3,200 scores. |z| < 6.5 is wrong by chance with 8e-11 each for
-# normal scores; counts here are small at times, which the continuity allowance below covers.
+# 40 scenarios, four runs of each, about 40 means: 6,400 scores. |z| < 6.5 is wrong by chance with 8e-11 each for normal
+# scores; counts here are small at times, which the continuity allowance below covers.
 SCORE_LIMIT = 6.5
 
 
@@ -30,8 +34,11 @@ def _fixed(value: float) -> dict[str, Any]:
     return {"family": "fixed", "value": value}
 
 
-def random_scenario(number: int) -> Scenario:
-    """Return a random valid scenario; the same number gives the same one."""
+def random_scenario(number: int, *, most_attempts: int = 7, crowding: int = 1) -> Scenario:
+    """Return a random valid scenario; the same number gives the same one.
+
+    It has at most ``most_attempts``, and ``crowding`` times the persons in its cells.
+    """
     choose = random.Random(number)
     parameters: dict[str, Any] = {}
 
@@ -54,11 +61,11 @@ def random_scenario(number: int) -> Scenario:
 
     levels = ["u", "v", "w"][: choose.randint(1, 3)]
     cells = [
-        {"origin": o, "sex": g, "age_band": "any", "persons": choose.choice([0, 1, 50, 2000])}
+        {"origin": o, "sex": g, "age_band": "any", "persons": crowding * choose.choice([0, 1, 50, 2000])}
         for o in ("north", "south")
         for g in ("f", "m")
     ]
-    cells[0]["persons"] = 2000
+    cells[0]["persons"] = crowding * 2000
     causes = ["stopped", "helped", "lost"]
     points = [f"n{i}" for i in range(choose.randint(2, 5))]
     legs: dict[str, Any] = {}
@@ -113,7 +120,7 @@ def random_scenario(number: int) -> Scenario:
             "levels": {"helped": {}, "arrived": {}, "sent_back": {}, "lost": {}},
         },
         "transit": {
-            "attempt_cap": choose.randint(1, 7),
+            "attempt_cap": min(choose.randint(1, 7), most_attempts),
             "attempt_effect": declare(_fixed(choose.choice([-0.4, 0.0, 0.5]))),
             "arrival_point": points[-1],
             "points": {point: {} for point in points},
@@ -141,6 +148,7 @@ def random_scenario(number: int) -> Scenario:
 
 def check_moments(moments: Moments) -> None:
     """Assert that exact moments obey the identities that every replicate obeys, and are moments at all."""
+    assert moments.covariance is not None
     mean, covariance = moments.mean[0], moments.covariance[0]
     for group in range(len(moments.groups)):
         scale = max(float(mean[group].max()), 1.0)
@@ -154,27 +162,48 @@ def check_moments(moments: Moments) -> None:
         assert np.allclose(moments.variance_of(weights), 0.0, atol=1e-6 * max(float(covariance.max()), 1.0))
 
 
+def check_means(moments: Moments, results: Results) -> None:
+    """Assert that the mean of every count agrees with the exact one."""
+    assert moments.covariance is not None
+    mean, variance = moments.mean[0, 0], np.diagonal(moments.covariance[0, 0])
+    for index, component in enumerate(moments.components):
+        if component.variable == "ended":
+            continue
+        total = weighted_counts(results, moments, np.eye(mean.size)[index]).sum()
+        if mean[index] == 0.0:
+            assert total == 0, component  # what cannot happen never does
+            continue
+        error = np.sqrt(max(variance[index], 1e-9) * REPLICATES)
+        # Poisson-like counts are skewed: allow for a few events where hardly any are expected.
+        allowance = SCORE_LIMIT * error + 8.0 * (mean[index] * REPLICATES < 20.0)
+        assert abs(total - mean[index] * REPLICATES) <= allowance, component
+
+
 @settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(number=st.integers(0, 10**9))
-def test_random_scenarios(number: int) -> None:
+def test_random_scenarios(number: int, seed: int) -> None:
     scenario = random_scenario(number)
     moments = expected(scenario, ended=True)
     check_moments(moments)
-    mean = moments.mean[0, 0]
-    variance = np.diagonal(moments.covariance[0, 0])
-    for walker in ("collapsed", "leg-by-leg"):
+    for way in WAYS.values():
         with run(
-            scenario, replicates=REPLICATES, seed=number, walker=walker, store_by=ALL_AXES, store_ended=True
+            scenario, replicates=REPLICATES, seed=number ^ seed, store_by=ALL_AXES, store_ended=True, **way
         ) as results:
             check_identities(scenario, results)
-            for index, component in enumerate(moments.components):
-                if component.variable == "ended":
-                    continue
-                total = weighted_counts(results, moments, np.eye(mean.size)[index]).sum()
-                if mean[index] == 0.0:
-                    assert total == 0, component  # what cannot happen never does
-                    continue
-                error = np.sqrt(max(variance[index], 1e-9) * REPLICATES)
-                # Poisson-like counts are skewed: allow for a few events where hardly any are expected.
-                allowance = SCORE_LIMIT * error + 8.0 * (mean[index] * REPLICATES < 20.0)
-                assert abs(total - mean[index] * REPLICATES) <= allowance, component
+            check_means(moments, results)
+
+
+@settings(max_examples=40, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(number=st.integers(0, 10**9))
+def test_random_scenarios_of_large_crowds(number: int, seed: int) -> None:
+    """Nearly everybody moves as counts; bit for bit like the twin, and with the exact means."""
+    scenario = random_scenario(number, crowding=5000)
+    moments = expected(scenario)
+    by = [("exploitation",), ("origin", "exploitation"), ALL_AXES][number % 3]
+    options = {"seed": number ^ seed, "engine": "cohort", "store_by": by, "store_ended": True}
+    with run(scenario, replicates=REPLICATES, **options) as results:
+        check_identities(scenario, results)
+        check_means(moments, results)
+    with run(scenario, replicates=1, **options) as results:
+        simulated = simulate(scenario, outer=1, seed=number ^ seed, walker="cohort", store_by=by)
+        assert_same_counts(results, simulated)

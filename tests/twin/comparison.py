@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from simcore.scenario import Scenario
+from tests.twin.cohort import AXES
 from tests.twin.simulation import Simulated
 
 if TYPE_CHECKING:
     from simcore.store import Results
 
-AXES = ("origin", "sex", "age_band", "exploitation")
+__all__ = ["AXES", "assert_same_counts", "assert_same_theta"]
+
 VARIABLES = {
     "persons", "at_risk", "victims", "destination", "reached", "visits", "outcome", "attempts", "ended",
 }  # fmt: skip
 
 
 def assert_same_counts(results: Results, simulated: Simulated) -> None:
-    """Demand that every stored count equals the twin's; the results must keep all axes apart and hold ``ended``."""
+    """Demand that every stored count equals the twin's; the results must keep the same axes and hold ``ended``."""
     assert {variable.name for variable in results.layout.variables} == VARIABLES
     for variable in results.layout.variables:
         stored = results.read(variable.name, by=variable.strata)
-        assert set(variable.strata) == set(AXES) - (
+        assert set(variable.strata) == set(simulated.store_by) - (
             {"exploitation"} if variable.name in ("persons", "at_risk") else set()
         )
         dimensions = [results.labels(axis) for axis in (*variable.strata, *variable.trailing)]

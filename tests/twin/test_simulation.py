@@ -106,7 +106,7 @@ def test_comparison_notices_another_seed_walker_and_design(tiny: Scenario, seed:
 def test_comparison_notices_one_agent_and_one_bit(maze: Scenario, seed: int) -> None:
     results = simcore.run(maze, replicates=2, seed=seed, store_by=AXES, store_ended=True)
     simulated = simulate(maze, outer=2, seed=seed)
-    simulated.add("visits", (1, "north", "v", "adult", "P", "door"), 1)
+    simulated.add("visits", 1, ("north", "v", "adult", "P"), ("door",), 1)
     _expect_difference(results, simulated)
     theta = simulated.theta[1]
     theta.columns["hazard"] *= 1.0 + 2.0**-52

@@ -14,10 +14,10 @@ Tally = Counter[tuple[str, ...]]
 class Walker:
     """Walks the bound victims of one stratum and counts what happens to them: (variable, label ...) -> number."""
 
-    def __init__(self, journeys: Journeys, chance: Chance, place: Mapping[str, str]) -> None:
+    def __init__(self, journeys: Journeys, chance: Chance, names: tuple[str, ...]) -> None:
         self.journeys = journeys
         self.chance = chance
-        self.names = tuple(place[axis] for axis in ("origin", "sex", "age_band", "exploitation"))
+        self.names = names
         self.tally: Tally = Counter()
 
     def enter(self, point: str, reached: set[str]) -> None:

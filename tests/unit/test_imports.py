@@ -21,7 +21,7 @@ KERNEL_PLANS = {
     "simcore.transit_zone.plan",
     "simcore.transit_zone.legs",
     "simcore.transit_zone.fates",
-    "simcore.transit_zone.states",
+    "simcore.transit_zone.chains",
 }
 ABOVE_THE_ZONES = {
     "simcore.engines",
@@ -30,6 +30,7 @@ ABOVE_THE_ZONES = {
     "simcore.cli",
     "simcore.model",
     "simcore.moments",
+    "simcore.rewards",
 }
 
 

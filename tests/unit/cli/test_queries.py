@@ -189,8 +189,37 @@ class TestExpected:
         assert sum(parts) == pytest.approx(self.row(whole, "victims")["mean"])
         assert self.row(by, "victims", origin="MEX", exploitation="labor")["mean"] > 0
 
+    def test_what_a_bound_victim_collects(self, simcore: Call) -> None:
+        data = as_json(simcore, "expected", TINY, "--typical", "--by", "exploitation")
+        days = {row["exploitation"]: row for row in data["rewards"] if row["reward"] == "days"}
+        assert days["S"]["mean"] == pytest.approx(19.0335086614, abs=5e-11)
+        assert days["S"]["mean_of_arrived"] == pytest.approx(18.7101914836, abs=5e-11)
+        assert days["L"]["unit"] == "days"
+        caught = next(row for row in data["rewards"] if row["reward"] == "interceptions")
+        assert caught["sd"] ** 2 == pytest.approx(0.4455076641, abs=5e-10)
+        drawn = as_json(simcore, "expected", "phase1", "-n", "20", "--seed", "5", "--by", "origin")["rewards"]
+        assert len(drawn) == 16
+        exact = api.expected_rewards("phase1", draws=20, seed=5, by=["origin"])
+        assert drawn[0]["median"] == pytest.approx(float(np.median(exact.mean[:, 0, 0])))
+        assert drawn[0]["q95"] == pytest.approx(float(np.quantile(exact.mean[:, 0, 0], 0.95)))
+
+    def test_nobody_bound_is_null(self, simcore: Call) -> None:
+        none = "parameters.destination.distribution.shares={US_SWB=0,US_OTHER=0.3,FOREIGN=0.1,DOMESTIC=0.6}"
+        for options in (["--typical"], ["-n", "3"]):
+            data = as_json(simcore, "expected", TINY, "--set", none, *options)
+            assert {row["mean"] for row in data["rewards"]} == {None}
+            assert simcore("expected", TINY, "--set", none, *options).exit_code == 0
+
+    @pytest.mark.parametrize("option", [("-n", "7"), ("--seed", "3")])
+    def test_typical_draws_nothing(self, simcore: Call, option: tuple[str, str]) -> None:
+        done = simcore("expected", TINY, "--typical", *option)
+        assert done.exit_code == 2
+        long = {"-n": "--draws"}.get(option[0], option[0])
+        assert done.stderr == f"error: --typical {long} {option[1]}: one parameter set is used, so nothing is drawn\n"
+
     def test_table(self, simcore: Call) -> None:
         text = simcore("expected", TINY, "-n", "2").stdout
+        assert "days" in text
         for word in ("nothing was simulated", "A count of a known-answer fixture", "not estimates of prevalence"):
             assert word in text
         assert "bound for US_SWB" in text

@@ -16,7 +16,7 @@ from .conftest import TINY, Call
 def test_writes_a_file_and_reports(simcore: Call, folder: Path) -> None:
     done = simcore("run", TINY, "-n", "50", "-s", "7", "-o", "x.h5")
     assert done.exit_code == 0, done.stderr
-    for word in ("seed 7", "50 replicates", "agents walked", "million/s", "peak memory", "x.h5"):
+    for word in ("seed 7", "50 replicates", "bound victims", "million/s", "peak memory", "x.h5"):
         assert word in done.stderr
     assert [path.name for path in folder.iterdir()] == ["x.h5"]
     with api.open_results("x.h5") as results:

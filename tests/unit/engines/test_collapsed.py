@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from simcore.engines import collapsed
-from simcore.engines.collapsed import find_fate, low_word, make_tables, walk_collapsed
+from simcore.engines.collapsed import FateTables, find_fate, low_word, make_tables, settle, walk_collapsed
 from simcore.model import CompiledModel, compile_model
 from simcore.scenario import Scenario
 from simcore.transit_zone import fates
@@ -25,19 +25,23 @@ GUIDES = sorted({fates.FIRST_GUIDE_BITS, fates.LATER_GUIDE_BITS})
 class Table:
     """One fate table with a guide, made of 64-bit thresholds."""
 
-    def __init__(self, thresholds: list[int], bits: int) -> None:
+    def __init__(self, model: CompiledModel, thresholds: list[int], bits: int) -> None:
         self.twin = FateTable([Fate(str(i), None, None, None, ()) for i in range(len(thresholds))], thresholds)
-        self.high, self.low = (words[None, :] for words in split_words(thresholds))
-        self.guide = np.zeros((1, fates.GUIDE_SIZE), dtype=np.uint16)
+        high, low = (words[None, :].copy() for words in split_words(thresholds))
+        guide = np.zeros((1, fates.GUIDE_SIZE), dtype=np.uint16)
         self.shift = np.uint32(32 - bits)
         self.last = self.twin.last_possible
-        fill_guide(self.high[0], self.low[0], self.last, bits, self.guide[0])
+        fill_guide(high[0], low[0], self.last, bits, guide[0])
+        empty = make_tables(model.transit, 1)
+        self.tables: FateTables = empty._replace(
+            high=high, low=low, guide=guide, last=np.array([self.last], dtype=np.int64)
+        )
 
     def find(self, word: int, *, agent: int = 0, attempt: int = 0, replicate_id: int = 0, theta_id: int = 0) -> int:
         return int(
             find_fate(
-                self.high, self.low, self.guide, 0, self.shift, self.last, np.uint32(word), np.uint64(TIE_KEY),
-                agent, attempt, np.uint32(replicate_id), np.uint32(theta_id),
+                self.tables, 0, self.shift, np.uint32(word), np.uint64(TIE_KEY), agent, attempt,
+                np.uint32(replicate_id), np.uint32(theta_id),
             )
         )  # fmt: skip
 
@@ -58,10 +62,12 @@ def interesting_words(thresholds: list[int], bits: int, chooser: random.Random) 
 
 
 @pytest.mark.parametrize("bits", GUIDES)
-def test_search_equals_a_linear_one_with_big_integers(bits: int, chooser: random.Random) -> None:
+def test_search_equals_a_linear_one_with_big_integers(
+    tiny_model: CompiledModel, bits: int, chooser: random.Random
+) -> None:
     for round_number in range(10):
         thresholds = random_thresholds(chooser, chooser.randrange(1, 60))
-        table = Table(thresholds, bits)
+        table = Table(tiny_model, thresholds, bits)
         agent, attempt = chooser.getrandbits(32), chooser.randrange(12)
         low = tie_word(agent, attempt)
         for word in interesting_words(thresholds, bits, chooser):
@@ -73,7 +79,7 @@ def test_search_equals_a_linear_one_with_big_integers(bits: int, chooser: random
 
 
 @pytest.mark.parametrize("bits", GUIDES)
-def test_ties_are_decided_by_the_low_word(bits: int, chooser: random.Random) -> None:
+def test_ties_are_decided_by_the_low_word(tiny_model: CompiledModel, bits: int, chooser: random.Random) -> None:
     """The drawn word equals a threshold's high word; the threshold's low word is put on both sides of the drawn one."""
     for _ in range(200):
         agent, attempt = chooser.getrandbits(32), chooser.randrange(9)
@@ -85,25 +91,25 @@ def test_ties_are_decided_by_the_low_word(bits: int, chooser: random.Random) -> 
         below, equal, above = (
             [word << 32 | threshold_low, ALL_ONES] for threshold_low in (max(low - 1, 0), low, min(low + 1, 2**32 - 1))
         )
-        assert Table(above, bits).find(word, **address) == 0, "U < T must take the fate"
-        assert Table(equal, bits).find(word, **address) == 1, "U = T must pass on"
-        assert Table(below, bits).find(word, **address) == 1
+        assert Table(tiny_model, above, bits).find(word, **address) == 0, "U < T must take the fate"
+        assert Table(tiny_model, equal, bits).find(word, **address) == 1, "U = T must pass on"
+        assert Table(tiny_model, below, bits).find(word, **address) == 1
         pair = [word << 32 | low, word << 32 | min(low + 1, 2**32 - 1), ALL_ONES]
-        assert Table(pair, bits).find(word, **address) == 1, "two thresholds in one high word"
+        assert Table(tiny_model, pair, bits).find(word, **address) == 1, "two thresholds in one high word"
 
 
 @pytest.mark.parametrize("bits", GUIDES)
-def test_last_possible_fate_takes_what_rounding_leaves(bits: int) -> None:
+def test_last_possible_fate_takes_what_rounding_leaves(tiny_model: CompiledModel, bits: int) -> None:
     """Thresholds that end below the top: no word walks past the end or into a trailing fate of width zero."""
     for end in (ALL_ONES, ALL_ONES - 1, ALL_ONES - 5000, ALL_ONES - (3 << 32)):
-        table = Table([2**62, 2**63, 2**63, end, end, end], bits)
+        table = Table(tiny_model, [2**62, 2**63, 2**63, end, end, end], bits)
         assert table.last == 3
         for word in (0xFFFFFFFF, 0xFFFFFFFE, 0xFFFFFFFC, 0xFFFFFFFB):
             assert table.find(word) == 3
         assert table.find(0x80000000, agent=1) == 3, "the fate of width zero at 2**63 was drawn"
-    assert Table([ALL_ONES], bits).find(0xFFFFFFFF) == 0
-    assert Table([0, 0, 0], bits).find(0x12345678) == 0
-    assert Table([0, ALL_ONES, ALL_ONES], bits).find(0) == 1
+    assert Table(tiny_model, [ALL_ONES], bits).find(0xFFFFFFFF) == 0
+    assert Table(tiny_model, [0, 0, 0], bits).find(0x12345678) == 0
+    assert Table(tiny_model, [0, ALL_ONES, ALL_ONES], bits).find(0) == 1
 
 
 class Walk:
@@ -121,7 +127,7 @@ class Walk:
         leg_probabilities(plan, theta, self.legs)
         fork_shares(plan, theta, self.shares)
         reattempt_probabilities(plan, theta, self.reattempts)
-        self.tables = make_tables(plan)
+        self.tables = make_tables(plan, 1)
 
     def tally(self, agents: int) -> np.ndarray:
         plan = self.model.transit
@@ -129,8 +135,9 @@ class Walk:
         tally = np.zeros(size, dtype=np.int64)
         walk_collapsed(
             plan, self.keys, self.tables, self.legs, self.shares, self.reattempts, 0, agents, np.uint32(0),
-            np.uint32(0), tally,
+            np.uint32(0), 0, tally,
         )  # fmt: skip
+        settle(plan, self.tables, 0, tally)
         return tally
 
 
@@ -161,7 +168,7 @@ def test_sum_of_journeys_is_the_tally(golden: Scenario, seed: int) -> None:
     journeys = [walk.tally(agents + 1) - walk.tally(agents) for agents in range(2 * limit)]
     for agents in (1, limit - 1, limit, limit + 1, 2 * limit):
         assert walk.tally(agents).tolist() == sum(journeys[:agents]).tolist()
-    assert not walk.tables.histogram.any(), "the histogram must be zero between calls"
+    assert not walk.tables.histogram.any(), "the histogram must be zero once it is settled"
 
 
 def test_order_of_calls_changes_nothing(golden: Scenario, seed: int) -> None:

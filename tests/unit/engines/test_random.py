@@ -12,7 +12,7 @@ from simcore.engines.random import (
     MAXIMUM_COUNTER,
     addressed_uniform,
     derive_key,
-    fill_attempt_words,
+    fill_blocks,
     philox4x32,
     uniform52,
 )
@@ -88,7 +88,7 @@ def test_every_bit_of_counter_and_key_matters() -> None:
 def test_attempt_words_are_the_blocks_in_order(first_block: int, blocks: int, chooser: random.Random) -> None:
     replicate_id, theta_id, key = chooser.getrandbits(32), chooser.getrandbits(32), chooser.getrandbits(64)
     words = np.full((4, blocks + 1), 7, dtype=np.uint32)
-    fill_attempt_words(words, first_block, blocks, np.uint32(replicate_id), np.uint32(theta_id), np.uint64(key))
+    fill_blocks(words, first_block, blocks, np.uint32(replicate_id), np.uint32(theta_id), np.uint64(key))
     for block in range(blocks):
         counter = (first_block + block, 0, replicate_id, theta_id)
         assert tuple(words[:, block].tolist()) == philox_block(counter, key)

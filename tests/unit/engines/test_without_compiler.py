@@ -12,6 +12,8 @@ from pathlib import Path
 import simcore
 from simcore.scenario import Scenario
 from tests.conftest import FIXTURES, ROOT, TWIN_SCENARIOS, load, one_cell
+from tests.crowds import FEW_LARGE_MAZE_CELLS
+from tests.ways import WAYS
 
 SCRIPT = """
 import json, sys
@@ -23,7 +25,7 @@ print(json.dumps([summary(results) for results in runs(int(sys.argv[1]))]))
 
 
 def runs(seed: int) -> Iterator[simcore.Results]:
-    """Few and small ones: interpreted kernels are slow."""
+    """Few and small ones, interpreted kernels are slow; the last four have crowds that move as counts."""
     scenarios: list[tuple[Scenario, int]] = [
         (load(FIXTURES / "tiny.toml"), 1),
         (load(FIXTURES / "golden.toml", one_cell(140)), 1),
@@ -31,8 +33,16 @@ def runs(seed: int) -> Iterator[simcore.Results]:
         (load(TWIN_SCENARIOS / "maze.toml"), 1),
     ]
     for scenario, replicates in scenarios:
-        for walker in ("collapsed", "leg-by-leg"):
-            yield simcore.run(scenario, replicates=replicates, seed=seed, walker=walker, store_ended=True, threads=1)
+        for way in WAYS.values():
+            yield simcore.run(scenario, replicates=replicates, seed=seed, store_ended=True, threads=1, **way)
+    large: list[Scenario] = [
+        load(FIXTURES / "tiny.toml", one_cell(20_000_000)),
+        load(FIXTURES / "golden.toml", one_cell(800)),
+        load(FIXTURES / "single_border.toml", one_cell(100_000)),
+        load(TWIN_SCENARIOS / "maze.toml", FEW_LARGE_MAZE_CELLS),
+    ]
+    for scenario in large:
+        yield simcore.run(scenario, replicates=1, seed=seed, store_ended=True, threads=1, engine="cohort")
 
 
 def summary(results: simcore.Results) -> dict[str, object]:

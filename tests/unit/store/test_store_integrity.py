@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tracemalloc
+import zlib
 from pathlib import Path
 
 import h5py
@@ -162,6 +163,16 @@ def test_chunks_are_what_the_filters_of_hdf5_make_and_read(tmp_path: Path, dtype
         np.testing.assert_array_equal(file["ours"][()], values)
         _, encoded = file["theirs"].id.read_direct_chunk((0, 0))
         np.testing.assert_array_equal(decode_chunk(encoded, values.dtype, values.size), values.reshape(-1))
+
+
+@pytest.mark.parametrize("dtype", ["<i4", "<u4", "<i8", "<f8", "|u1"])
+@pytest.mark.parametrize("largest", [0, 1, 255, 256, 65_535, 65_536, 2**31 - 1])
+def test_bytes_are_shuffled_the_same_however_large_the_values(dtype: str, largest: int) -> None:
+    """Small values take a faster way; the bytes are those of the plain one, and of no earlier chunk."""
+    encode_chunk(np.full(99, -1, dtype="<i8"))
+    values = np.array([0, largest // 3, largest, 1, 0, largest // 2 + 1, largest]).astype(dtype)
+    plain = values.view(np.uint8).reshape(values.size, -1).T.tobytes()
+    assert zlib.decompress(encode_chunk(values)) == plain
 
 
 def test_chunks_of_the_wrong_size_are_refused_without_taking_memory() -> None:

@@ -16,6 +16,7 @@ from simcore.errors import ResultsError
 from simcore.store import (
     CHUNK_ROWS,
     Dimension,
+    EncodedBlock,
     Layout,
     ParameterColumn,
     Variable,
@@ -25,7 +26,7 @@ from simcore.store import (
     open_results,
 )
 
-from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed
+from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed, write
 
 LAYOUT = LAYOUTS["age summed out"]
 
@@ -353,3 +354,50 @@ def test_documents_may_have_any_name_and_size() -> None:
         with writer.finish() as results:
             assert results.documents() == documents
             assert results.verify_checksums() == []
+
+
+@pytest.mark.parametrize("replicates", [CHUNK_ROWS, CHUNK_ROWS + 5])
+def test_blocks_may_bring_their_parameter_sets(tmp_path: Path, replicates: int) -> None:
+    """The same file as with sets written one block after the other."""
+    counts, theta = random_counts(LAYOUT, replicates), random_theta(LAYOUT, replicates)
+    number = np.arange(replicates)
+    write(tmp_path / "apart.h5", LAYOUT, counts, theta).close()
+    with start(tmp_path / "together.h5", LAYOUT, replicates) as writer:
+        for first in range(0, replicates, CHUNK_ROWS):
+            rows = slice(first, min(first + CHUNK_ROWS, replicates))
+            writer.commit(
+                encode_block(
+                    LAYOUT,
+                    {name: values[:, rows] for name, values in counts.items()},
+                    first_row=first,
+                    theta_id=number[rows],
+                    replicate_id=0 * number[rows],
+                    shared_id=0 * number[rows],
+                    theta=theta[rows],
+                )
+            )
+        writer.finish().close()
+    with open_results(tmp_path / "apart.h5") as apart, open_results(tmp_path / "together.h5") as together:
+        assert together.verify_checksums() == []
+        assert together.theta().equals(apart.theta())
+        np.testing.assert_array_equal(together.theta().to_numpy(), theta)
+
+
+def test_parameter_sets_of_a_block_must_fit() -> None:
+    counts, number = random_counts(LAYOUT, 6), np.arange(6)
+
+    def block(theta: np.ndarray) -> EncodedBlock:
+        return encode_block(
+            LAYOUT, counts, first_row=0, theta_id=number, replicate_id=number, shared_id=number, theta=theta
+        )
+
+    with pytest.raises(ValueError, match=r"theta has shape \(5, 3\), expected \(6, 3\)"):
+        block(np.zeros((5, 3)))
+    whole = block(np.zeros((6, 3)))
+    for inner, options in ((2, {}), (1, {"store_theta": False})):
+        with start(None, LAYOUT, 6, inner, **options) as writer, pytest.raises(ValueError, match="expects none"):
+            writer.commit(whole)
+    with start(None, LAYOUT, 6) as writer:
+        writer.write_theta(0, np.zeros((2, 3)))
+        with pytest.raises(ValueError, match="next is 2"):
+            writer.commit(whole)

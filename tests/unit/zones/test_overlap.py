@@ -67,6 +67,21 @@ def test_two_bits_solve_the_quadratic_exactly(odds_ratio: float) -> None:
         assert excess(both - step) < 0 < excess(both + step)
 
 
+# Marginals and odds ratio for which u = 1 + (psi - 1)(a + b) is exactly zero: either form of the root may be taken
+# there, but the engine and its twin must take the same one.
+TURNING_POINTS = [
+    (0.8506827025954699, 0.29217444026167294, 0.125),
+    (0.9054611779841756, 0.7612054886824912, 0.4),
+    (0.8831866957146582, 0.5453847328567704, 0.3),
+]
+
+
+@pytest.mark.parametrize(("first", "second", "odds_ratio"), TURNING_POINTS)
+def test_two_bits_equal_the_twin_where_the_formula_turns(first: float, second: float, odds_ratio: float) -> None:
+    assert 1.0 + (odds_ratio - 1.0) * (first + second) == 0.0
+    assert plackett_both(first, second, odds_ratio) == plackett(first, second, odds_ratio)
+
+
 def test_independent_bits_are_the_product() -> None:
     for first, second in itertools.product((0.1, 0.4, 0.9), repeat=2):
         assert plackett_both(first, second, 1.0) == pytest.approx(first * second, rel=1e-15)
@@ -115,6 +130,16 @@ def test_three_bits_equal_the_twin(chooser: random.Random) -> None:
         odds_ratio = math.exp(chooser.gauss(0.0, 1.5))
         twin = class_probabilities(["a", "b", "c"], dict(zip("abc", shares, strict=True)), odds_ratio)
         assert fill(shares, odds_ratio).tolist() == list(twin.values())
+
+
+@pytest.mark.parametrize("odds_ratio", [0.125, 0.5, 1.0, 2.0, 8.0])
+def test_three_and_four_bits_equal_the_twin_where_powers_are_exact(odds_ratio: float, chooser: random.Random) -> None:
+    """Powers of two of a power of two have no rounding, so the bits are those of any interpreter or compiler."""
+    for names in ("abc", "abcd"):
+        for _ in range(5):
+            shares = [chooser.uniform(0.01, 0.9) for _ in names]
+            twin = class_probabilities(list(names), dict(zip(names, shares, strict=True)), odds_ratio)
+            assert fill(shares, odds_ratio).tolist() == list(twin.values())
 
 
 def test_three_bits_with_the_last_impossible_are_plackett() -> None:
