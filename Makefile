@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install run test lint bench verify clean
+.PHONY: install run test lint bench verify memory sweep dieharder mutation clean
 
 install: $(VENV)/.installed
 
@@ -28,10 +28,31 @@ lint: install
 	$(BIN)/mypy
 
 bench: install
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[bench]'
+	$(BIN)/simcore bench
 
 verify: install
 	$(BIN)/simcore verify --long
+
+# Peak memory of 10,000 and of 1,000,000 replicates; minutes, and 2 GB of disk here while it runs.
+memory: install
+	$(BIN)/python -m tests.verification.peak_memory
+
+# The tests that use chance, under other seeds; before a release.
+SEEDS ?= 1 2 3 4 5
+sweep: install
+	for seed in $(SEEDS); do \
+		SIMCORE_TEST_SEED=$$seed $(BIN)/python -m pytest tests/statistical tests/property tests/twin || exit 1; \
+	done
+
+# The generator's streams through the battery of that name (a Debian package); a day. ORDERS and TESTS choose some.
+dieharder: install
+	$(BIN)/python -m tests.verification.dieharder $(if $(ORDERS),--orders $(ORDERS)) $(if $(TESTS),--tests $(TESTS))
+
+# Mutation check of the kernels; hours on one core. FILES chooses some, SAMPLE takes so many mutants at random.
+mutation: install
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[mutation]'
+	nice -n 19 $(BIN)/python -m tests.mutation $(FILES) $(if $(SAMPLE),--sample $(SAMPLE))
 
 clean:
 	rm -rf results .pytest_cache .ruff_cache .mypy_cache

@@ -238,4 +238,4 @@ class CollapsedPeer:
 
     def __call__(self, work: Work, generator: np.random.Generator) -> Counts:
         """Simulate with NumPy, one table look-up per attempt."""
-        return simulate_with(self.walk, work, generator, self.batch)
+        return simulate_with(self.walk, work, generator, agents_at_once=self.batch)

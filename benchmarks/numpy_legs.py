@@ -198,4 +198,4 @@ class LegPeer:
 
     def __call__(self, work: Work, generator: np.random.Generator) -> Counts:
         """Simulate with NumPy, agents leg by leg."""
-        return simulate_with(walk_leg_by_leg, work, generator, self.batch)
+        return simulate_with(walk_leg_by_leg, work, generator, agents_at_once=self.batch)

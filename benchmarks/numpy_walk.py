@@ -17,13 +17,7 @@ from benchmarks.numpy_source import SourceCounts, draw_source, persons_of
 from benchmarks.work import FloatArray, IntArray, Work
 from simcore.engines.counts import Counts
 
-BATCHES = (
-    50_000,
-    100_000,
-    200_000,
-    400_000,
-    800_000,
-)  # agents at once; every peer gets the one that suits it in each case
+BATCHES = (50_000, 200_000, 800_000)  # agents at once; every peer gets the one that suits it in each case
 
 
 class JourneyCounts(NamedTuple):
@@ -122,14 +116,21 @@ Walk = Callable[[Work, Columns, npt.NDArray[np.int64], np.random.Generator], Jou
 """(work, columns, agents of each group [G], generator) -> counts; group = replicate * columns + column."""
 
 
-def simulate_with(walk: Walk, work: Work, generator: np.random.Generator, agents_at_once: int) -> Counts:
-    """Simulate with NumPy's source draws and a walk, in batches of replicates."""
+def simulate_with(
+    walk: Walk,
+    work: Work,
+    generator: np.random.Generator,
+    *,
+    agents_at_once: int | None = None,
+    replicates_at_once: int = 1,
+) -> Counts:
+    """Simulate with NumPy's source draws and a walk, in batches of so many replicates, or of about so many agents."""
     counts = work.slots.empty_counts(work.replicates)
     columns = make_columns(work)
     persons = persons_of(work)
     for cell, slot in enumerate(work.slots.cell_slot):
         counts.persons[slot] += persons[:, cell]
-    first, size = 0, 1
+    first, size = 0, 1 if agents_at_once else replicates_at_once
     while first < work.replicates:
         part = work.part(first, min(first + size, work.replicates))
         source = draw_source(part, columns.cells, generator)
@@ -140,8 +141,9 @@ def simulate_with(walk: Walk, work: Work, generator: np.random.Generator, agents
         journeys = walk(part, columns, groups.ravel(), generator)
         _store(counts, slice(first, first + part.replicates), work, columns, source, journeys)
         first += part.replicates
-        per_replicate = max(groups.sum() / part.replicates, 1.0)
-        size = max(int(agents_at_once / per_replicate), 1)
+        if agents_at_once:
+            per_replicate = max(groups.sum() / part.replicates, 1.0)
+            size = max(int(agents_at_once / per_replicate), 1)
     return counts
 
 

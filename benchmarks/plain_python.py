@@ -1,13 +1,16 @@
 """Plain Python peer: objects of the language only, one agent after the other, leg by leg.
 
-Counts of the source zone come from NumPy, one cell at a time (the standard library has no binomial in all supported
-versions); the walk, which is nearly all of the time, is plain Python.
+Counts of the source zone come from NumPy, one replicate at a time (the standard library has no binomial in all
+supported versions); the walk, which is nearly all of the time, is plain Python. What a program would prepare once per
+parameter set and how counts are stored is shared with the peers that are agent frameworks.
 """
 
 from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
@@ -18,7 +21,17 @@ from benchmarks.work import Work
 from simcore.engines.counts import Counts
 
 
-class _Journey:
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """Counts of one stratum and replicate. (No tuple: Mesa takes a sequence of the right length for one per agent.)"""
+
+    reached: list[int]
+    visits: list[int]
+    outcome: list[int]
+    attempts: list[int]
+
+
+class Journey:
     """What one journey class meets, as lists: everything that a program would prepare once per parameter set."""
 
     def __init__(self, work: Work, journey: int) -> None:
@@ -42,11 +55,28 @@ class _Journey:
         self.back = plan.class_return[journey].tolist()
         self.again = again[plan.class_reattempt[journey]].tolist()
 
-    def walk(
-        self, uniform: random.Random, reached: list[int], visits: list[int], outcome: list[int], attempts: list[int]
-    ) -> None:
-        """Walk one agent and count it."""
-        draw = uniform.random
+    def leave(self, draw: Callable[[], float], point: int, attempt: int, tallies: Tallies) -> tuple[int, int] | None:
+        """Take a leg; return point and attempt after it, or None after counting an outcome."""
+        if point == self.arrival:
+            tallies.outcome[self.arrived] += 1
+            return None
+        bounds, legs = self.choices[point]
+        leg = legs[bisect_right(bounds, draw())] if bounds else legs[0]
+        end = bisect_right(self.bounds[leg][attempt], draw())
+        if end == 0:
+            return self.to[leg], attempt
+        if end > 1:
+            tallies.outcome[self.outcome[end - 1]] += 1
+            return None
+        if draw() < self.again[attempt]:
+            tallies.attempts[attempt + 1] += 1
+            return self.back[leg], attempt + 1
+        tallies.outcome[self.returned] += 1
+        return None
+
+    def walk(self, draw: Callable[[], float], tallies: Tallies) -> None:
+        """Walk one agent to the end and count it; `leave` written out, because a call per leg costs a third."""
+        visits, outcome, attempts = tallies.visits, tallies.outcome, tallies.attempts
         been = set()
         point, attempt = self.entry, 0
         attempts[0] += 1
@@ -72,36 +102,55 @@ class _Journey:
                 outcome[self.returned] += 1
                 break
         for point in been:
-            reached[point] += 1
+            tallies.reached[point] += 1
 
 
-def simulate_plainly(work: Work, generator: np.random.Generator) -> Counts:
-    """Simulate replicate by replicate, stratum by stratum, agent by agent."""
+WalkStrata = Callable[[list[tuple[Journey, int, Tallies]]], None]
+"""Takes journey, number of agents and empty tallies of every active stratum of a replicate; fills the tallies."""
+
+
+def simulate_by_replicate(work: Work, generator: np.random.Generator, walk: WalkStrata) -> Counts:
+    """Simulate replicate by replicate with NumPy's source draws and a walk of all strata."""
     plan, source = work.model.transit, work.model.source
-    uniform = random.Random(int(generator.integers(2**63)))
     counts = work.slots.empty_counts(work.replicates)
     cells = np.flatnonzero(source.active)
-    journeys: list[_Journey] = []
+    journeys: list[Journey] = []
     for row in range(work.replicates):
         part = work.part(row, row + 1)
         if row == 0 or not work.fixed:
-            journeys = [_Journey(part, journey) for journey in range(plan.class_start.size)]
+            journeys = [Journey(part, journey) for journey in range(plan.class_start.size)]
             persons = persons_of(part)[0]
         for cell, cell_slot in enumerate(work.slots.cell_slot):
             counts.persons[cell_slot, row] += int(persons[cell])
         drawn = draw_source(part, cells, generator)
+        strata = []
+        slots = []
         for a, cell in enumerate(cells.tolist()):
             counts.at_risk[work.slots.cell_slot[cell], row] += drawn.at_risk[0, a]
             for x in range(2):
-                stratum = 2 * cell + x
-                slot = int(work.slots.stratum_slot[stratum])
+                slot = int(work.slots.stratum_slot[2 * cell + x])
                 counts.victims[slot, row] += drawn.victims[0, a, x]
                 counts.destination[slot, row] += drawn.destination[0, a, x].astype(counts.destination.dtype)
-                journey = journeys[plan.class_of[stratum]]
-                tallies = [[0] * n for n in (plan.points, plan.points, plan.outcomes, plan.attempt_cap)]
-                for _ in range(int(drawn.destination[0, a, x, source.bound])):
-                    journey.walk(uniform, *tallies)
-                targets = (counts.reached, counts.visits, counts.outcome, counts.attempts)
-                for target, tally in zip(targets, tallies, strict=True):
-                    target[slot, row] += np.array(tally, dtype=target.dtype)
+                sizes = (plan.points, plan.points, plan.outcomes, plan.attempt_cap)
+                tallies = Tallies(*([0] * size for size in sizes))
+                bound = int(drawn.destination[0, a, x, source.bound])
+                strata.append((journeys[plan.class_of[2 * cell + x]], bound, tallies))
+                slots.append(slot)
+        walk(strata)
+        for slot, (_, _, tallies) in zip(slots, strata, strict=True):
+            for name in Tallies.__slots__:
+                target = getattr(counts, name)
+                target[slot, row] += np.array(getattr(tallies, name), dtype=target.dtype)
     return counts
+
+
+def simulate_plainly(work: Work, generator: np.random.Generator) -> Counts:
+    """Simulate replicate by replicate, stratum by stratum, agent by agent."""
+    draw = random.Random(int(generator.integers(2**63))).random
+
+    def walk(strata: list[tuple[Journey, int, Tallies]]) -> None:
+        for journey, agents, tallies in strata:
+            for _ in range(agents):
+                journey.walk(draw, tallies)
+
+    return simulate_by_replicate(work, generator, walk)

@@ -22,42 +22,13 @@ from statistics import median
 import numpy as np
 
 import simcore
-from benchmarks.machine import describe
-from benchmarks.report import machine_line
+from benchmarks.machine import describe, machine_line
+from benchmarks.simcore_engines import simulate_sliced
 from benchmarks.work import FloatArray
-from simcore.engines.agent import COLLAPSED, simulate_rows
-from simcore.engines.collapsed import make_tables
 from simcore.model import CompiledModel
-from simcore.runner.blocks import SLICE_ROWS
-from simcore.runner.slots import make_slots
 
 PER_THETA = 8  # M above
 SEED = 20050101
-
-
-def _simulate(model: CompiledModel, seed: int, theta: FloatArray, per_theta: int) -> Callable[[], int]:
-    """Return a call that simulates ``per_theta`` replicates of each parameter set; it returns the agents walked."""
-    streams, slots = model.streams(seed), make_slots(model)
-    shares, _ = model.at_risk_shares(theta)
-    ids = np.arange(theta.shape[0], dtype=np.uint32)
-    scores = np.repeat(model.draw_scores(streams, ids, np.zeros_like(ids)), per_theta, axis=0)
-    theta_ids = np.repeat(ids, per_theta)
-    replicate_ids = np.tile(np.arange(per_theta, dtype=np.uint32), theta.shape[0])
-    rows = theta_ids.size
-    counts = slots.empty_counts(rows)
-
-    def call() -> int:
-        agents = 0
-        for first in range(0, rows, SLICE_ROWS):
-            part = slice(first, min(first + SLICE_ROWS, rows))
-            agents += simulate_rows(
-                model.source, model.transit, streams.keys, COLLAPSED, theta, theta_ids[part].astype(np.int64), shares,
-                scores[part], theta_ids[part], replicate_ids[part], slots.cell_slot, slots.stratum_slot,
-                make_tables(model.transit), counts, first,
-            )  # fmt: skip
-        return agents
-
-    return call
 
 
 def _nobody_bound(model: CompiledModel, theta: FloatArray) -> FloatArray:
@@ -87,10 +58,10 @@ def profile(model: CompiledModel, *, replicates: int, passes: int, seed: int) ->
         "parameters": lambda: model.draw_theta(streams, ids),
         "at-risk shares": lambda: model.at_risk_shares(theta),
         "shared effects": lambda: model.draw_scores(streams, ids, np.zeros_like(ids)),
-        "whole": _simulate(model, seed, theta, 1),
-        "several": _simulate(model, seed, theta, PER_THETA),
-        "once": _simulate(model, seed, theta, 1),
-        "source draws": _simulate(model, seed, _nobody_bound(model, theta), 1),
+        "whole": simulate_sliced(model, seed, theta, 1),
+        "several": simulate_sliced(model, seed, theta, PER_THETA),
+        "once": simulate_sliced(model, seed, theta, 1),
+        "source draws": simulate_sliced(model, seed, _nobody_bound(model, theta), 1),
     }
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     for turn in range(passes + 1):
@@ -107,7 +78,7 @@ def profile(model: CompiledModel, *, replicates: int, passes: int, seed: int) ->
     phases["tables"] = tables
     phases["source draws"] = each["source draws"]
     phases["walk"] = whole - tables - each["source draws"]
-    agents = int(_simulate(model, seed, theta, 1)())
+    agents = int(simulate_sliced(model, seed, theta, 1)())
     return phases, agents / replicates
 
 

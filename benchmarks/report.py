@@ -1,41 +1,28 @@
-"""The result as a table on the terminal and as a JSON file."""
+"""The result as tables on the terminal and as a JSON file."""
 
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypedDict
+from typing import TYPE_CHECKING
 
-import simcore
 from benchmarks.comparison import FLOOR, CaseResult, ContenderResult
+from benchmarks.contenders import AGENT, AGENT_THREADS, COHORT, COHORT_THREADS
+from benchmarks.curves import Curve
+from benchmarks.program import EXPECTED, START_UP, STORE, Report
+from simcore.cli.figures import duration, figure, percent, size
+from simcore.cli.terminal import table
 
-FORMAT = 1
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-
-class Report(TypedDict):
-    """Everything that the JSON file holds."""
-
-    format: int
-    measured_utc: str
-    simcore: str
-    machine: dict[str, str | int | float]
-    settings: dict[str, int | bool]
-    cases: list[CaseResult]
-
-
-def make_report(
-    cases: list[CaseResult], machine: dict[str, str | int | float], settings: dict[str, int | bool]
-) -> Report:
-    """Put together what was measured, on what and how."""
-    return {
-        "format": FORMAT,
-        "measured_utc": datetime.now(UTC).isoformat(timespec="seconds"),
-        "simcore": simcore.__version__,
-        "machine": machine,
-        "settings": settings,
-        "cases": cases,
-    }
+_BASE_WORDS = {
+    AGENT: "agent faster by",
+    COHORT: "cohort faster by",
+    AGENT_THREADS: "agent, {threads} threads",
+    COHORT_THREADS: "cohort, {threads} threads",
+}
 
 
 def write_json(report: Report, path: Path) -> None:
@@ -44,51 +31,109 @@ def write_json(report: Report, path: Path) -> None:
     path.write_text(json.dumps(report, indent=1, allow_nan=False) + "\n")
 
 
-def machine_line(machine: dict[str, str | int | float]) -> str:
-    """Return the machine in one line."""
-    return ", ".join(
-        [
-            f"{machine['processor']}, {machine['cores']} cores",
-            *(
-                f"{key} {machine[key]}"
-                for key in ("system", "python", "numpy", "numba", "load_average")
-                if key in machine
-            ),
-        ]
-    )
+def spread_words(spread: dict[str, float]) -> str:
+    """Return a median with its range."""
+    return f"{figure(spread['median'])} ({figure(spread['low'])} to {figure(spread['high'])})"
 
 
-def _ratio(contender: ContenderResult) -> str:
-    faster = contender["simcore_faster_by"]
-    if contender["name"] == "simcore":
-        return "1"
-    return f"{faster['median']:.3g} ({faster['low']:.3g}-{faster['high']:.3g})"
+def _faster(contender: ContenderResult, base: str) -> str:
+    return "1" if contender["name"] == base else spread_words(contender["faster"][base])
 
 
-def table(case: CaseResult) -> str:
-    """Return one case as text."""
-    header = ("", "million agents/s (range)", "attempts", "replicates/s", "simcore faster by (range)", "worst |z|")
-    rows = [header]
+def case_table(case: CaseResult) -> RenderableType:
+    """Return one case as a table: rates, how many times faster each base is, and the worst z-score."""
+    words = [_BASE_WORDS.get(base, base).format(threads=case["threads"]) for base in case["bases"]]
+    columns = ("contender", "million agents/s", "replicates/s", *words, "worst |z|")
+    rows = []
     for contender in case["contenders"]:
-        agents = contender["million_agents_per_second"]
         verdict = contender["check"]
-        is_floor = contender["name"] == FLOOR
         rows.append(
             (
                 contender["label"] + (f" [{contender['choice']}]" if contender["choice"] else ""),
-                f"{agents['median']:.3g} ({agents['low']:.3g}-{agents['high']:.3g})",
-                f"{contender['million_attempts_per_second']['median']:.3g}",
-                "" if is_floor else f"{contender['replicates_per_second']['median']:.4g}",
-                _ratio(contender),
+                spread_words(contender["million_agents_per_second"]),
+                "" if contender["name"] == FLOOR else figure(contender["replicates_per_second"]["median"]),
+                *(_faster(contender, base) for base in case["bases"]),
                 f"{verdict['z']:.1f}" if verdict else "",
             )
         )
-    widths = [max(len(row[column]) for row in rows) for column in range(len(header))]
-    lines = [
-        f"{case['title']}: {case['agents_per_replicate']:,.0f} agents per replicate, "
+    return table(columns, rows, right=columns[1:])
+
+
+def case_heading(case: CaseResult) -> str:
+    """Return what a case is about in one line."""
+    return (
+        f"{case['name']}: {case['title']}; {case['agents_per_replicate']:,.0f} agents per replicate, "
         f"{case['attempts_per_agent']:.2f} attempts each"
+    )
+
+
+def expected_table(report: Report) -> RenderableType:
+    """Return the closed form's times."""
+    columns = ("scenario", "made", "journey classes", "microseconds per parameter set and core")
+    rows = [
+        (each["scenario"], each["made"], str(each["journey_classes"]), spread_words(each["microseconds"]))
+        for each in report["expected"]
     ]
-    for row in rows:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
-        lines.append("  " + "  ".join(cells).rstrip())
-    return "\n".join(lines)
+    return table(columns, rows, right=columns[2:])
+
+
+def store_table(report: Report) -> RenderableType:
+    """Return what storing costs."""
+    store = report["store"]
+    assert store is not None
+    columns = ("stored run of phase1, all cores", "")
+    overhead = store["overhead"]
+    rows = [
+        ("replicates", f"{store['replicates']:,}"),
+        ("time stored [s]", spread_words(store["stored_seconds"])),
+        ("time in memory [s]", spread_words(store["memory_seconds"])),
+        (
+            "what writing adds",
+            " ".join([percent(overhead["median"]), f"({percent(overhead['low'])} to {percent(overhead['high'])})"]),
+        ),
+        ("counts per second, before packing", size(store["counts_bytes_per_second"])),
+        ("file per second", size(store["file_bytes_per_second"])),
+        ("disk can write per second", size(float(report["machine"]["disk_write_bytes_per_second"]))),
+    ]
+    return table(columns, rows, right=columns[1:])
+
+
+def start_up_table(report: Report) -> RenderableType:
+    """Return the times of starting."""
+    columns = ("command", "calls", "wall time", "range")
+    rows = [
+        (
+            each["what"],
+            str(each["calls"]),
+            duration(each["seconds"]["median"]),
+            f"{duration(each['seconds']['low'])} to {duration(each['seconds']['high'])}",
+        )
+        for each in report["start_up"]
+    ]
+    return table(columns, rows, right=columns[1:])
+
+
+def curve_table(curve: Curve) -> RenderableType:
+    """Return a curve as a table: a row per value of the axis, a column per line."""
+    labels = [line["label"] for line in curve["lines"]]
+    places = sorted({point["x"] for line in curve["lines"] for point in line["points"]})
+    values = {(line["label"], point["x"]): point["y"]["median"] for line in curve["lines"] for point in line["points"]}
+    rows = [(f"{x:,.0f}", *(figure(values.get((label, x))) for label in labels)) for x in places]
+    columns = (curve["x_label"], *labels)
+    return table(columns, rows, right=columns)
+
+
+def sections(name: str, report: Report) -> Iterator[tuple[str, RenderableType]]:
+    """Yield heading and table of a measurement that was just done."""
+    if name == EXPECTED:
+        yield "expected: exact moments, no simulation", expected_table(report)
+    elif name == STORE:
+        yield "store: the same run into a file and in memory", store_table(report)
+    elif name == START_UP:
+        yield "start-up: wall time of a process of its own", start_up_table(report)
+    elif report["cases"] and report["cases"][-1]["name"] == name:
+        yield case_heading(report["cases"][-1]), case_table(report["cases"][-1])
+    else:
+        for curve in report["curves"]:
+            if curve["name"] == name or (name, curve["name"]) == ("replicates", "memory"):
+                yield f"{curve['name']}: {curve['title']} [{curve['y_label']}]", curve_table(curve)

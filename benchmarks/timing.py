@@ -1,12 +1,14 @@
 """Alternating timing: every contender once per round, in a rotating order, and a rate from every call.
 
 Time is that of this process on a processor, so other programs on the machine do not count; on an idle machine it is the
-wall time of one thread. Wall time is kept as well, and is what counts for whole runs, which may have several threads.
+wall time of one thread. Wall time is kept as well, and is what counts for whatever has several threads, and for
+comparisons with it.
 The call before the first round (compilation, caches) is not timed.
 """
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,21 +52,26 @@ class Spread:
         return cls(median(values), min(values), max(values))
 
 
-def alternate(calls: Mapping[str, Callable[[], object]], samples: Mapping[str, Samples], rounds: int) -> None:
-    """Time every call once per round, and start each round with another one."""
+def alternate(
+    calls: Mapping[str, Callable[[], object]],
+    samples: Mapping[str, Samples],
+    rounds: int,
+    report: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Time every call once per round, and start each round with another one; ``report`` is told which round it is."""
     names = list(calls)
     for turn in range(rounds):
+        report(f"round {turn + 1} of {rounds}")
         first = turn % len(names)
         for name in names[first:] + names[:first]:
+            gc.collect()  # nobody pays for the garbage of the one before
             processor, wall = time.process_time(), time.perf_counter()
             calls[name]()
             samples[name].wall_seconds.append(time.perf_counter() - wall)
             samples[name].processor_seconds.append(time.process_time() - processor)
 
 
-def ratios(base: Samples, other: Samples) -> list[float]:
+def ratios(base: Samples, other: Samples, *, wall: bool = False) -> list[float]:
     """Return, round by round, how many times faster (per agent) ``base`` is than ``other``."""
-    return [
-        (slow / other.agents) / (fast / base.agents)
-        for fast, slow in zip(base.processor_seconds, other.processor_seconds, strict=True)
-    ]
+    pairs = (base.wall_seconds, other.wall_seconds) if wall else (base.processor_seconds, other.processor_seconds)
+    return [(slow / other.agents) / (fast / base.agents) for fast, slow in zip(*pairs, strict=True)]

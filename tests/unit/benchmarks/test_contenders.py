@@ -1,88 +1,61 @@
-"""The peers follow the law, a wrong one is found out, and the report has the shape that readers rely on.
+"""All contenders follow the law, and one that does not is found out.
 
-Nothing here looks at a clock: how fast anything is, is for `python -m benchmarks` to say.
+Nothing here looks at a clock: how fast anything is, is for `simcore bench` to say.
 """
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.__main__ import main
-from benchmarks.cases import CASES, NAMES, SIMCORE, Case, contenders, make_shares
-from benchmarks.comparison import FLOOR, compare, generator_of, tuned
+from benchmarks.comparison import generator_of, tuned
+from benchmarks.contenders import AGENT, CONTENDERS, left_out
 from benchmarks.correctness import WrongContender, check, component_totals, exact_moments
+from benchmarks.numpy_cohort import CohortPeer
 from benchmarks.numpy_collapsed import CollapsedPeer
 from benchmarks.numpy_legs import LegPeer
-from benchmarks.report import make_report, table, write_json
-from benchmarks.timing import Samples, Spread, alternate, ratios
-from benchmarks.work import Work, agents_of, attempts_of, fixed_work, varied_work
+from benchmarks.work import agents_of, attempts_of, fixed_work, varied_work
 from simcore.engines.counts import Counts
 from simcore.model import CompiledModel, compile_model
-from simcore.scenario import Scenario
 from tests.conftest import FIXTURES, load
+from tests.unit.benchmarks.conftest import assert_consistent, skip_if_missing
 
-PEERS = [name for name in NAMES if not name.startswith("simcore")]
 VARIABLES = [name for name in Counts._fields if name != "ended"]
-
-
-@pytest.fixture(scope="module")
-def phase1_model(phase1: Scenario) -> CompiledModel:
-    return compile_model(phase1)
-
-
-def small_case(**changes: object) -> Case:
-    case = Case(
-        name="tiny",
-        title="a known-answer fixture",
-        scenario=FIXTURES / "tiny.toml",
-        settings=(),
-        varied=False,
-        shares=make_shares(20, repeats=(2, 1, 1, 1), part=2),
-        checked={"": 40, "plain python": 10},
-        whole_run=30,
-    )
-    return replace(case, **changes)
-
-
-def assert_consistent(counts: Counts, work: Work) -> None:
-    """What holds in every replicate, whatever was drawn."""
-    bound = counts.destination[..., work.model.source.bound]
-    assert (counts.destination.sum(axis=-1) == counts.victims).all()
-    assert (counts.outcome.sum(axis=-1) == bound).all()
-    assert (counts.attempts[..., 0] == bound).all()
-    assert (counts.reached <= counts.visits).all()
-    assert (counts.reached <= bound[..., None]).all()
-    assert (np.diff(counts.attempts, axis=-1) <= 0).all()
-    arrival = work.model.transit.arrival_point
-    assert (counts.reached[..., arrival] == counts.outcome[..., work.model.transit.arrival_outcome]).all()
+SLOW = {"plain python", "mesa", "starsim"}
 
 
 # One z-score per stored count, |z| < 4.5: about 50 of TINY, so a false alarm once in 3,000 seeds; what it catches is
 # shown by `test_a_wrong_peer_is_found_out`.
-@pytest.mark.parametrize("name", PEERS)
-def test_peer_follows_the_law_with_fixed_parameters(name: str, tiny_model: CompiledModel, seed: int) -> None:
-    work = fixed_work(tiny_model, 400 if name == "plain python" else 4000, seed)
-    counts = contenders()[name](work, generator_of(seed))
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_contender_follows_the_law_with_fixed_parameters(name: str, tiny_model: CompiledModel, seed: int) -> None:
+    skip_if_missing(name)
+    work = fixed_work(tiny_model, 100 if name in SLOW else 4000, seed)
+    counts = CONTENDERS[name].make(2)(work, generator_of(seed))
     verdict = check(counts, exact_moments(work), work)
     assert verdict.counts == len(exact_moments(work).components)
     assert_consistent(counts, work)
 
 
-@pytest.mark.parametrize("name", [SIMCORE, "simcore legs", *PEERS])
-def test_peer_follows_the_law_with_parameters_of_each_replicate(
+@pytest.mark.parametrize("name", CONTENDERS)
+def test_contender_follows_the_law_with_parameters_of_each_replicate(
     name: str, phase1_model: CompiledModel, seed: int
 ) -> None:
     """Four journey classes, several routes, modifiers, shared effects."""
-    work = varied_work(phase1_model, 2 if name == "plain python" else 24, seed)
-    counts = contenders()[name](work, generator_of(seed))
+    skip_if_missing(name)
+    work = varied_work(phase1_model, 1 if name in SLOW else 24, seed)
+    counts = CONTENDERS[name].make(2)(work, generator_of(seed))
     check(counts, exact_moments(work), work)
     assert_consistent(counts, work)
     assert counts.persons.sum(axis=0).tolist() == exact_moments(work).persons.sum(axis=1).tolist()
+
+
+def test_threads_change_no_bit(phase1_model: CompiledModel, seed: int) -> None:
+    work = varied_work(phase1_model, 7, seed)
+    alone, several = (CONTENDERS["agent threads"].make(threads)(work, generator_of(0)) for threads in (1, 3))
+    for name in VARIABLES:
+        assert (getattr(alone, name) == getattr(several, name)).all()
 
 
 @pytest.mark.parametrize("search", ["guide", "search"])
@@ -91,6 +64,37 @@ def test_search_and_batches_change_no_law(search: str, batch: int, tiny_model: C
     work = fixed_work(tiny_model, 300, seed)
     check(CollapsedPeer(search, batch)(work, generator_of(seed)), exact_moments(work), work)
     check(LegPeer(batch)(work, generator_of(seed)), exact_moments(work), work)
+
+
+@pytest.mark.parametrize("draws", ["joint", "staged"])
+@pytest.mark.parametrize("batch", [1, 1000])
+def test_ways_to_draw_counts_and_batches_change_no_law(
+    draws: str, batch: int, tiny_model: CompiledModel, seed: int
+) -> None:
+    for work in (fixed_work(tiny_model, 300, seed), varied_work(tiny_model, 300, seed)):
+        counts = CohortPeer(draws, batch)(work, generator_of(seed))
+        check(counts, exact_moments(work), work)
+        assert_consistent(counts, work)
+
+
+# The sd of a variance of 8,000 replicates is at least sqrt(2 / 8000) = 1.6 %; 10 % is over six of them.
+@pytest.mark.parametrize("name", ["numpy cohort", "c legs", "c collapsed", "agent"])
+def test_variances_too_are_those_of_the_closed_form(name: str, tiny_model: CompiledModel, seed: int) -> None:
+    skip_if_missing(name)
+    work = fixed_work(tiny_model, 8000, seed)
+    counts, moments = CONTENDERS[name].make(1)(work, generator_of(seed)), exact_moments(work)
+    assert moments.covariance is not None
+    for variable in ("destination", "reached", "visits", "outcome", "attempts"):
+        array = getattr(counts, variable)
+        for label in range(array.shape[-1]):
+            made = array[..., label].sum(axis=0).astype(np.float64)
+            names = [c for c in moments.components if c.variable == variable]
+            labels = list(dict.fromkeys(c.label for c in names))
+            weights = moments.weights(variable, label=labels[label])
+            exact = float(moments.variance_of(weights)[0, 0])
+            mean = float(moments.mean_of(weights)[0, 0])
+            if mean > 10.0:
+                assert made.var() == pytest.approx(exact, rel=0.1), (variable, labels[label])
 
 
 def test_a_wrong_peer_is_found_out(tiny_model: CompiledModel, seed: int) -> None:
@@ -102,7 +106,7 @@ def test_a_wrong_peer_is_found_out(tiny_model: CompiledModel, seed: int) -> None
     plan = tiny_model.transit
     work = fixed_work(tiny_model, 16_000, seed)
     moments = exact_moments(work)
-    counts = LegPeer()(work, generator_of(seed))
+    counts = CohortPeer()(work, generator_of(seed))
     check(counts, moments, work)
     fewer_retries, harder_leg = work.theta.copy(), work.theta.copy()
     fewer_retries[:, np.unique(plan.reattempt[plan.reattempt >= 0])] *= 0.9
@@ -112,9 +116,9 @@ def test_a_wrong_peer_is_found_out(tiny_model: CompiledModel, seed: int) -> None
     harder_leg[:, plan.profile_cause[last, 0]] += taken
     for theta in (fewer_retries, harder_leg):
         with pytest.raises(WrongContender, match=r"z = "):
-            check(LegPeer()(replace(work, theta=theta), generator_of(seed)), moments, work)
-    with pytest.raises(WrongContender, match="outcome"):
-        check(counts._replace(outcome=counts.outcome[..., ::-1]), moments, work)
+            check(CohortPeer()(replace(work, theta=theta), generator_of(seed)), moments, work)
+    with pytest.raises(WrongContender, match="somebody: outcome"):
+        check(counts._replace(outcome=counts.outcome[..., ::-1]), moments, work, who="somebody")
     with pytest.raises(WrongContender, match="persons"):
         check(counts._replace(persons=counts.persons + 1), moments, work)
 
@@ -134,7 +138,7 @@ def test_a_single_impossible_count_is_refused(seed: int) -> None:
 
 def test_counts_add_up_to_the_totals(tiny_model: CompiledModel, seed: int) -> None:
     work = fixed_work(tiny_model, 30, seed)
-    counts = contenders()[SIMCORE](work, generator_of(seed))
+    counts = CONTENDERS[AGENT].make(1)(work, generator_of(seed))
     moments = exact_moments(work)
     totals = dict(zip(moments.components, component_totals(counts, moments, work), strict=True))
     for variable in VARIABLES[1:]:
@@ -144,82 +148,15 @@ def test_counts_add_up_to_the_totals(tiny_model: CompiledModel, seed: int) -> No
     assert attempts_of(counts) == counts.attempts.sum()
 
 
-def test_alternation_times_everybody_once_per_round_and_rotates_the_start() -> None:
-    called: list[str] = []
-    names = ("a", "b", "c")
-    samples = {name: Samples(1, 10, 20) for name in names}
-    alternate({name: lambda name=name: called.append(name) for name in names}, samples, 4)
-    assert called == ["a", "b", "c", "b", "c", "a", "c", "a", "b", "a", "b", "c"]
-    assert all(len(sample.processor_seconds) == len(sample.wall_seconds) == 4 for sample in samples.values())
-
-
-def test_rates_and_ratios() -> None:
-    fast = Samples(2, 100, 150, [1.0, 2.0, 4.0], [2.0, 2.0, 8.0])
-    slow = Samples(1, 10, 15, [1.0, 1.0, 1.0], [1.0, 1.0, 1.0])
-    assert fast.rates(100) == [100.0, 50.0, 25.0]
-    assert fast.rates(100, wall=True) == [50.0, 50.0, 12.5]
-    assert ratios(fast, slow) == [10.0, 5.0, 2.5]
-    assert Spread.of([3.0, 1.0, 2.0]) == Spread(2.0, 1.0, 3.0)
-
-
 def test_tuning_keeps_the_kind_of_peer(tiny_model: CompiledModel, seed: int) -> None:
+    absent = left_out()
     for fixed, make in ((True, fixed_work), (False, varied_work)):
-        work = make(tiny_model, 8, seed)
-        for name, contender in contenders().items():
-            chosen, choice = tuned(contender, work, seed)
-            assert type(chosen) is type(contender)
-            assert bool(choice) == name.startswith("numpy")
-            assert fixed or "guide" not in choice
-
-
-def test_report_has_every_contender_of_every_case(seed: int, tmp_path: Path) -> None:
-    result = compare(small_case(), rounds=2, seed=seed, threads=2)
-    names = [contender["name"] for contender in result["contenders"]]
-    assert names == [*NAMES, FLOOR, "simcore run, 1 thread", "simcore run, 2 threads"]
-    for contender in result["contenders"]:
-        assert len(contender["processor_seconds"]) == len(contender["wall_seconds"]) == 2
-        for key in ("million_agents_per_second", "replicates_per_second", "simcore_faster_by"):
-            assert 0.0 < contender[key]["low"] <= contender[key]["median"] <= contender[key]["high"]
-        assert (contender["check"] is not None) == (contender["name"] in NAMES)
-    base = result["contenders"][0]
-    assert base["simcore_faster_by"] == {"median": 1.0, "low": 1.0, "high": 1.0}
-    assert base["replicates"] == 40
-    assert result["contenders"][2]["agents"] > 0
-
-    report = make_report([result], {"processor": "p", "cores": 2}, {"rounds": 2, "seed": seed, "quick": True})
-    path = tmp_path / "new" / "report.json"
-    write_json(report, path)
-    assert json.loads(path.read_text()) == report
-    text = table(result)
-    assert result["title"] in text
-    assert all(contender["label"] in text for contender in result["contenders"])
-
-
-def test_a_case_with_a_wrong_contender_is_not_timed(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    def none(work: Work, _: np.random.Generator) -> Counts:
-        return work.slots.empty_counts(work.replicates)
-
-    monkeypatch.setattr("benchmarks.comparison.contenders", lambda: {**contenders(), "numpy legs": none})
-    monkeypatch.setattr("benchmarks.comparison.alternate", lambda *_: pytest.fail("timed all the same"))
-    with pytest.raises(WrongContender):
-        compare(small_case(), rounds=1, seed=seed, threads=1)
-
-
-def test_program_writes_report_and_figure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("benchmarks.__main__.CASES", (small_case(whole_run=0), small_case(name="b", varied=True)))
-    output = tmp_path / "numbers.json"
-    assert main(["--quick", "--rounds", "1", "--output", str(output)]) == 0
-    assert [case["name"] for case in json.loads(output.read_text())["cases"]] == ["tiny", "b"]
-    assert output.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
-    assert "faster by" in capsys.readouterr().out
-
-
-def test_shipped_cases_give_every_contender_its_share() -> None:
-    for case in CASES:
-        assert list(case.shares) == list(NAMES)
-        assert all(share.replicates >= 1 and share.repeats >= 1 for share in case.shares.values())
-        smaller = case.scaled(4)
-        assert all(share.replicates >= 1 for share in smaller.shares.values())
-        assert len({share.replicates for name, share in case.shares.items() if name != "plain python"}) == 1
+        work = make(tiny_model, 4, seed)
+        for name, contender in CONTENDERS.items():
+            if name in absent or name in SLOW:
+                continue
+            fresh = contender.make(1)
+            chosen, choice = tuned(name, fresh, work, seed, calls=1)
+            assert type(chosen) is type(fresh)
+            assert bool(choice) == bool(contender.variants(work))
+            assert fixed or "guide table" not in choice
