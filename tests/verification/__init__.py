@@ -1,0 +1,1 @@
+"""Long checks that are run by hand before a release, not by the test suite (docs/verification.md)."""
