@@ -1,4 +1,4 @@
-"""The agent engine against the exact moments, by z-scores: all stored counts of the fixtures, both walkers.
+"""The agent and the cohort engine against the exact moments, by z-scores: all stored counts of the fixtures.
 
 A mean of R replicates has the exact standard error sqrt(V / R). A second moment is the mean of R products of deviations
 from the *exact* means; its standard error is that of those products, from the sample.
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from simcore.store import Results
 
 SEED = 20051105
+# So many times the persons of TINY, for crowds that are moved as counts; means and covariances are in proportion.
+CROWDING = 40
 QUICK_REPLICATES = 8192
 LONG_REPLICATES = 262144
 
@@ -85,13 +87,24 @@ def simulated_checks(*, long: bool) -> Iterator[Check]:
     means = {quantity: float(value) for quantity, value in known.TINY_MEANS.items()}
     seconds = {(quantity, quantity): float(value) for quantity, value in known.TINY_VARIANCES.items()}
     seconds |= {pair: float(value) for pair, value in known.TINY_COVARIANCES.items()}
+    # Known to six digits only, too few for a z-score: the exact engine, checked against them, gives the rest.
+    exact = {q: float(golden_moments.mean_of(weights(golden_moments, q))[0, 0]) for q in known.GOLDEN_MEANS}
+    persons = float(golden_moments.persons[0, 0])
     for walker in ("collapsed", "leg-by-leg"):
         with run(tiny, replicates=replicates, seed=SEED, walker=walker) as results:
             note = f"TINY, {replicates} replicates"
             yield from _moment_checks(f"tiny, {walker}", results, moments, means, seconds, note)
         with run(golden, replicates=max(replicates // 64, 128), seed=SEED, walker=walker) as results:
-            persons = float(golden_moments.persons[0, 0])
-            # Known to six digits only, too few for a z-score: the exact engine, checked against them, gives the rest.
-            exact = {q: float(golden_moments.mean_of(weights(golden_moments, q))[0, 0]) for q in known.GOLDEN_MEANS}
             note = f"golden fixture, {results.replicates} replicates of {persons:.0f} persons"
             yield from _moment_checks(f"four nodes, {walker}", results, golden_moments, exact, {}, note)
+    many = CROWDING * float(moments.persons[0, 0])
+    cell = f'{{origin = "ONE", sex = "all", age_band = "all", persons = {many}}}'
+    crowded = fixture("tiny", [f"population.cells = [{cell}]"])
+    with run(crowded, replicates=replicates, seed=SEED, engine="cohort") as results:
+        note = f"TINY, {CROWDING} times the persons, {replicates} replicates"
+        many_means = {quantity: CROWDING * value for quantity, value in means.items()}
+        many_seconds = {pair: CROWDING * value for pair, value in seconds.items()}
+        yield from _moment_checks("tiny, cohort", results, expected(crowded), many_means, many_seconds, note)
+    with run(golden, replicates=replicates, seed=SEED, engine="cohort") as results:
+        note = f"golden fixture, {replicates} replicates of {persons:.0f} persons"
+        yield from _moment_checks("four nodes, cohort", results, golden_moments, exact, {}, note)
