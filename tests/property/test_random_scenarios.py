@@ -25,8 +25,8 @@ from tests.twin.simulation import simulate
 from tests.ways import WAYS
 
 REPLICATES = 64
-# 65 scenarios, one or three runs of each, about 40 means: 5,800 scores. |z| < 6.5 is wrong by chance with 8e-11 each
-# for normal scores; counts here are small at times, which the continuity allowance below covers.
+# 65 scenarios, three runs of 40 and one of 25, about 40 means: 5,800 scores. |z| < 6.5 is wrong by chance with 8e-11
+# each for normal scores; counts here are small at times, which the continuity allowance below covers.
 SCORE_LIMIT = 6.5
 
 
