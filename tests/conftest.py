@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import random
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,11 @@ SEED = int(os.environ.get("SIMCORE_TEST_SEED", "20050701"))
 ROOT = Path(__file__).parents[1]
 FIXTURES = ROOT / "simcore" / "verification" / "fixtures"
 TWIN_SCENARIOS = ROOT / "tests" / "twin" / "scenarios"
+
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts background jobs that way, and Python then raises no KeyboardInterrupt; tests of interrupts need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_report_header() -> str:
