@@ -204,5 +204,7 @@ def _per_stratum(
             reward_rows(
                 model.transit, model.chains, plan, theta, make_reward_work(model.transit, model.chains, plan), moments
             )
-            made.append(moments[:, plan.kind_of])
+            # Without anybody who could be bound there are no kinds; every stratum then has weight zero.
+            strata = plan.kind_of.size
+            made.append(moments[:, plan.kind_of] if plan.kind_journey.size else np.zeros((n, strata, 5)))
         yield rows, victims, np.concatenate(made, axis=1)

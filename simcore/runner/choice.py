@@ -108,6 +108,8 @@ def choose_engine(
     shares, _ = model.at_risk_shares(theta)
     bound = np.empty((ids.size, stratum_slot.size))
     expected_bound(model.source, theta, model.draw_scores(streams, ids, np.zeros_like(ids)), shares, bound)
+    if not bound.any():
+        return walked(model, walker, "nobody is bound")
     saved, crowds, moved = _predicted(model, flows, stratum_slot, bound)
     found = (
         f"counts are cheaper than persons for {moved:.1f} of {crowds:.1f} crowds in the mean replicate; predicted time "
