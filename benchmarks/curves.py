@@ -33,15 +33,15 @@ EXPECTED = "expected (means and covariances)"
 _SETS = 64  # parameter sets in a call of the closed form
 
 _RUN = """
-import json, resource, sys, time
+import json, sys, time
 import simcore
+from simcore.runner.memory import peak_memory_bytes
 scenario = simcore.load_scenario("phase1")
 simcore.run(scenario, replicates=16, seed=1).close()
 began = time.perf_counter()
 simcore.run(scenario, replicates=int(sys.argv[1]), seed=int(sys.argv[2]), output=sys.argv[3]).close()
 seconds = time.perf_counter() - began
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps({"seconds": seconds, "peak_bytes": peak}))
+print(json.dumps({"seconds": seconds, "peak_bytes": peak_memory_bytes()}))
 """
 
 Report = Callable[[str], None]

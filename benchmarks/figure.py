@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS = {"simcore": "#1f5a7a", "peer": "#c9812f", "floor": "#9a9a9a"}
-_LINES = ("#1f5a7a", "#5aa0c8", "#c9812f", "#7a4a1f", "#7d9a4a", "#555555")
-_MARKERS = "os^DvP"
+_LINES = ("#1f5a7a", "#5aa0c8", "#c9812f", "#7a4a1f", "#7d9a4a", "#555555", "#a0527a", "#3f8f7f", "#b8a030")
+_MARKERS = "os^DvPX*p"
 
 
 def draw(report: Report, output: Path) -> list[Path]:
@@ -84,8 +85,9 @@ def _draw_curves(report: Report, path: Path) -> None:
     figure, panels = plt.subplots(
         rows, columns, squeeze=False, figsize=(5.6 * columns, 3.7 * rows + 0.5), layout="constrained"
     )
+    styles = {label: i for i, label in enumerate(dict.fromkeys(x["label"] for c in curves for x in c["lines"]))}
     for curve, axes in zip(curves, panels.ravel(), strict=False):
-        _draw_curve(curve, axes)
+        _draw_curve(curve, axes, styles)
     for axes in panels.ravel()[len(curves) :]:
         axes.set_visible(False)
     figure.suptitle(f"How cost grows\n{_machine(report)}", fontsize=9)
@@ -93,8 +95,10 @@ def _draw_curves(report: Report, path: Path) -> None:
     plt.close(figure)
 
 
-def _draw_curve(curve: Curve, axes: Axes) -> None:
-    for i, line in enumerate(curve["lines"]):
+def _draw_curve(curve: Curve, axes: Axes, styles: Mapping[str, int]) -> None:
+    """Draw one panel; a contender looks the same in all of them (``styles``: label -> number of its style)."""
+    for line in curve["lines"]:
+        i = styles[line["label"]]
         x = [point["x"] for point in line["points"]]
         y = [point["y"]["median"] for point in line["points"]]
         below = [point["y"]["median"] - point["y"]["low"] for point in line["points"]]

@@ -11,7 +11,6 @@ lost if an interrupt strikes while it sleeps; while it decides, signals are held
 
 from __future__ import annotations
 
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -22,6 +21,7 @@ from queue import SimpleQueue
 from typing import Any
 
 from simcore.runner.blocks import NOTHING, Block, SliceReport, Work, new_block, simulate_slice, slices
+from simcore.runner.memory import peak_memory_bytes
 from simcore.runner.progress import Progress
 from simcore.store import EncodedBlock, Results, Writer, encode_block
 from simcore.store.layout import CHUNK_ROWS
@@ -48,16 +48,6 @@ def most_blocks(workers: int) -> int:
     finish blocks faster than a single one encodes them. (Three for two workers left them no less idle.)
     """
     return 2 + workers // 4
-
-
-def peak_memory_bytes() -> int:
-    """Return the largest resident size that this process had [bytes]; 0 where the system does not tell."""
-    try:
-        import resource
-    except ImportError:  # not a POSIX system
-        return 0
-    unit = 1 if sys.platform == "darwin" else 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 @dataclass
