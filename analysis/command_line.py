@@ -45,7 +45,9 @@ def summary(
 
     axes = tuple(axis.strip() for axis in by.split(",")) if by is not None else ()
     if figure is not None:
-        _check_figure(figure, path, axes)
+        if axes:
+            raise UserError(f"--figure {figure}: the figure shows totals, leave out --by {','.join(axes)}")
+        check_figure(figure, path)
     with open_results(path) as results:
         quantities = _quantities_by_levels(results) if axes and not as_json else None
         found = summarize(results, by=axes, levels=level or LEVELS, quantities=quantities)
@@ -81,10 +83,8 @@ def headline(results: Results) -> RenderableType:
     return render_headline(summarize(results, quantities=HEADLINE))
 
 
-def _check_figure(figure: Path, results: Path, axes: tuple[str, ...]) -> None:
+def check_figure(figure: Path, results: Path) -> None:
     """Refuse what cannot be drawn before anything is read."""
-    if axes:
-        raise UserError(f"--figure {figure}: the figure shows totals, leave out --by {','.join(axes)}")
     if figure.suffix.lower() not in FIGURE_FORMATS:
         raise UserError(f"--figure {figure}: must end in one of {', '.join(FIGURE_FORMATS)}")
     if not figure.absolute().parent.is_dir():

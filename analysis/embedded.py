@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from simcore.errors import ResultsError
 
 if TYPE_CHECKING:
-    from simcore.store import Results
+    from pathlib import Path
 
 SCENARIO_DOCUMENT = "scenario.json"
 """Name of the resolved scenario among the documents of a results file."""
@@ -53,7 +53,20 @@ class Roles:
         return self.labels.get(dimension, {}).get(level, level)
 
 
-def read_roles(results: Results) -> Roles:
+class Documented(Protocol):
+    """Results, or whatever holds the documents that they will hold."""
+
+    @property
+    def path(self) -> Path | None:
+        """Where it lies; None in memory."""
+        ...
+
+    def documents(self) -> dict[str, str]:
+        """Return name -> text."""
+        ...
+
+
+def read_roles(results: Documented) -> Roles:
     """Read roles and labels from the scenario embedded in a results file.
 
     Raises

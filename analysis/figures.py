@@ -89,8 +89,19 @@ def save_funnel(summary: Summary, path: str | Path, *, exact: bool = False) -> P
     UserError
         If the file cannot be written.
     """
+    return save_figure(funnel(summary, exact=exact), path)
+
+
+def save_figure(axes: Axes, path: str | Path) -> Path:
+    """Write the figure of axes to a file; its ending (.png, .pdf, .svg) is the format.
+
+    Raises
+    ------
+    UserError
+        If the file cannot be written.
+    """
     target = Path(path)
-    figure = funnel(summary, exact=exact).get_figure(root=True)
+    figure = axes.get_figure(root=True)
     assert figure is not None
     image = io.BytesIO()
     try:

@@ -96,6 +96,21 @@ def measure(
     return Measured(*(np.concatenate([getattr(part, name) for part in parts]) for name in Measured.__annotations__))
 
 
+def read_values(results: Results, stages: Sequence[Stage], by: Sequence[str], rows: slice) -> NDArray[np.float64]:
+    """Read the values of stages in some replicates.
+
+    Returns
+    -------
+    float64 array [columns, rows]
+        Columns in the order of `measure`.
+    """
+    names = dict.fromkeys(name for stage in stages for name in stage.variables)
+    counts = {name: results.read(name, by=by, rows=rows) for name in names}
+    length = rows.stop - rows.start
+    values = [stage.count(counts).reshape(length, -1).T for stage in stages]
+    return np.concatenate(values, axis=0, dtype=np.float64)
+
+
 class _Passes:
     """The state of all columns between the passes."""
 
@@ -180,13 +195,7 @@ class _Passes:
 
     def _values(self, rows: slice) -> NDArray[np.float64]:
         """Values of some replicates, float64 [columns, rows]."""
-        names = dict.fromkeys(name for stage in self.stages for name in stage.variables)
-        counts = {name: self.results.read(name, by=self.by, rows=rows) for name in names}
-        length = rows.stop - rows.start
-        values = np.empty((len(self.stages), self.columns // len(self.stages), length))
-        for number, stage in enumerate(self.stages):
-            values[number] = stage.count(counts).reshape(length, -1).T
-        return values.reshape(self.columns, length)
+        return read_values(self.results, self.stages, self.by, rows)
 
     def _blocks(self) -> Iterator[tuple[slice, NDArray[np.float64]]]:
         replicates = self.results.replicates

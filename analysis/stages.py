@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +36,6 @@ from simcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from analysis.embedded import Roles
-    from simcore.store import Results
 
 Kind = Literal["persons", "events", "ratio"]
 Section = Literal["source", "destination", "journey", "outcome", "ratio"]
@@ -83,7 +82,15 @@ class Stage:
         return bracketed.partition("[")[0]
 
 
-def all_stages(results: Results, roles: Roles) -> tuple[Stage, ...]:
+class Labelled(Protocol):
+    """Results, or whatever knows the labels of their dimensions."""
+
+    def labels(self, dimension: str) -> tuple[str, ...]:
+        """Return the labels of a dimension."""
+        ...
+
+
+def all_stages(results: Labelled, roles: Roles) -> tuple[Stage, ...]:
     """Return every stage that a results file can give, in the order of the journey."""
     destinations, points = results.labels("dest"), results.labels("point")
     states, attempts = results.labels("absorbing"), results.labels("attempt")

@@ -40,6 +40,8 @@ _HEADER = (
     "frequent_event_share",
     "engine",
     "walker",
+    "design",
+    "randomisation",
     "results_version",
 )
 _SINGLE = "median and quantiles of type 7; standard errors from independent replicates (binomial order statistics)"
@@ -158,13 +160,8 @@ def summarize(
     """
     kept = (by,) if isinstance(by, str) else tuple(by)
     chosen_levels = _checked_levels(levels)
-    results.read("victims", by=kept, rows=slice(0, 0))  # an axis that no stage has is a mistake, said by the store
     roles = read_roles(results)
-    stages = [
-        stage for stage in choose_stages(all_stages(results, roles), quantities) if _has_axes(results, stage, kept)
-    ]
-    if not stages:
-        raise UserError(f"quantities: none of those asked for is by {', '.join(kept)}")
+    stages = stages_with_axes(results, choose_stages(all_stages(results, roles), quantities), kept)
     tails = [((1.0 - level) / 2.0, (1.0 + level) / 2.0) for level in chosen_levels]
     probabilities = [0.5, *itertools.chain.from_iterable(tails)]
     measured = measure(results, stages, by=kept, probabilities=probabilities)
@@ -175,7 +172,7 @@ def summarize(
     columns = itertools.product(stages, places)
     nested = results.nested[1] > 1
     return Summary(
-        header=_header(results),
+        header=header_of(results),
         by=kept,
         levels=chosen_levels,
         quantities=tuple(
@@ -184,6 +181,23 @@ def summarize(
         ),
         roles=roles,
     )
+
+
+def stages_with_axes(results: Results, stages: Sequence[Stage], by: Sequence[str]) -> list[Stage]:
+    """Return the stages that have all axes of ``by``.
+
+    Raises
+    ------
+    UserError
+        If none has.
+    ResultsError
+        An axis that no stage has, or that was summed over before storing.
+    """
+    results.read("victims", by=by, rows=slice(0, 0))  # an axis that no stage has is a mistake, said by the store
+    found = [stage for stage in stages if _has_axes(results, stage, by)]
+    if not found:
+        raise UserError(f"quantities: none of those asked for is by {', '.join(by)}")
+    return found
 
 
 def _quantity(
@@ -212,7 +226,8 @@ def _quantity(
     )
 
 
-def _header(results: Results) -> dict[str, Any]:
+def header_of(results: Results) -> dict[str, Any]:
+    """Return what was simulated: scenario, definition, seed, engine, replicates."""
     header = {name: results.attributes[name] for name in _HEADER if name in results.attributes}
     return header | {
         "file": None if results.path is None else str(results.path),

@@ -90,10 +90,18 @@ def header_lines(summary: Summary) -> Iterator[Text]:
         f"seed {header.get('seed', '?')}",
         f"engine {header.get('engine', '?')} ({header.get('walker', '?')})",
         _replicates(summary),
+        *_design(summary),
     ]
     yield _text(", ".join(parts))
     yield _text(f"Counted as trafficked: {' '.join(str(header.get('definition', '?')).split())}")
     yield Text(STATEMENT, style="bold")
+
+
+def _design(summary: Summary) -> Iterator[str]:
+    """Yield the design of the parameter sets, where it is not the random one."""
+    design = summary.header.get("design", "random")
+    if design != "random":
+        yield f"design {design} (randomisation {summary.header.get('randomisation', 0)})"
 
 
 def notes(summary: Summary, *, exact: bool = False) -> Iterator[str]:
@@ -104,6 +112,11 @@ def notes(summary: Summary, *, exact: bool = False) -> Iterator[str]:
         "they do not hold what the scenario leaves out."
     )
     yield "MCSE: Monte Carlo standard error of the median, from the finite number of replicates." + _worst_end(summary)
+    for design in _design(summary):
+        yield (
+            f"With {design} the replicates are more even than independent ones: an error from plain sampling is too "
+            "large here; runs with --randomisation 0, 1, ..., 7 give its own (analysis.design_error)."
+        )
     yield (
         "Persons are counted once, however often they try; interceptions and entries are events. "
         "All are flows of one cohort year."

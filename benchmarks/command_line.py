@@ -64,7 +64,7 @@ def bench(
     wanted = tuple(name for name in known if name in case) if case else ()
     if case and scaling:
         wanted = tuple(dict.fromkeys((*wanted, *program.CURVES)))
-    output.parent.mkdir(parents=True, exist_ok=True)
+    output.parent.mkdir(exist_ok=True)  # only the folder of the default can be missing
     plan = program.Plan(
         names=wanted or program.default_names(quick=quick, scaling=scaling),
         rounds=count if count is not None else program.QUICK_ROUNDS if quick else program.ROUNDS,
@@ -81,11 +81,11 @@ def _check_output(output: Path) -> None:
         raise UserError(f"--output {output}: must end in .json")
     if output.is_dir():
         raise UserError(f"--output {output}: is a folder")
-    for folder in output.absolute().parents:
-        if folder.exists():
-            if not folder.is_dir():
-                raise UserError(f"--output {output}: '{folder}' is not a folder")
-            break
+    folder = output.parent
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"--output {output}: '{folder}' is not a folder")
+    if not folder.exists() and output != DEFAULT_OUTPUT:
+        raise UserError(f"--output {output}: the folder '{folder}' does not exist")
 
 
 def _measure(plan: Any, output: Path, *, figures: bool, as_json: bool) -> None:

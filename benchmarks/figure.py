@@ -14,6 +14,7 @@ from matplotlib.ticker import LogLocator, NullLocator
 
 from benchmarks.comparison import CaseResult
 from benchmarks.curves import Curve
+from benchmarks.designs import draw_designs
 from benchmarks.machine import machine_line
 from benchmarks.program import Report
 from simcore.cli.figures import figure as number
@@ -27,7 +28,7 @@ _MARKERS = "os^DvPX*p"
 
 
 def draw(report: Report, output: Path) -> list[Path]:
-    """Draw the report beside ``output``: cases as ``.png``, curves as ``_curves.png``; return the files made."""
+    """Draw the report beside ``output``: cases as ``.png``, curves as ``_curves.png``, designs as ``_designs.png``."""
     made = []
     if report["cases"]:
         made.append(output.with_suffix(".png"))
@@ -35,6 +36,9 @@ def draw(report: Report, output: Path) -> list[Path]:
     if report["curves"]:
         made.append(output.with_name(f"{output.stem}_curves.png"))
         _draw_curves(report, made[-1])
+    if report["designs"] is not None:
+        made.append(output.with_name(f"{output.stem}_designs.png"))
+        draw_designs(report["designs"], made[-1])
     return made
 
 

@@ -34,7 +34,7 @@ def write_scenario(folder: Path, number: int) -> Path:
     """Write a scenario with ``number`` origins, all with the same population, into ``folder``; return its path."""
     names = [f"O{i:02d}" for i in range(1, number + 1)]
     removed = [f"strata.origin.{name}" for name in ORIGINS]
-    removed += [*RULES_OF_OTHERS, "population.table", "population.year"]
+    removed += [*RULES_OF_OTHERS, "population.table", "population.year", "covariates", "design"]
     removed += [f"parameters.{name}" for name in PARAMETERS_OF_OTHERS]
     cells = [
         f'  {{ origin = "{name}", sex = "{sex}", age_band = "{age}", persons = {PERSONS} }},'

@@ -1,7 +1,8 @@
 """The whole of a benchmark run: what there is to measure, in which order, and the report that comes out.
 
-A *measurement* has a name: a case (contenders side by side), the closed form, the store, start-up, or a curve. A run
-does those that were asked for; without a wish, everything but the curves, which take long.
+A *measurement* has a name: a case (contenders side by side), the closed form, the store, start-up, the designs of
+parameter sets, or a curve. A run does those that were asked for; without a wish, everything but the curves, which take
+long.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from benchmarks.cases import CASES, Case
 from benchmarks.comparison import TUNING_CALLS, CaseResult, compare
 from benchmarks.contenders import left_out
 from benchmarks.curves import Curve
+from benchmarks.designs import DesignsResult, measure_designs
 from benchmarks.expected_timing import ExpectedResult, time_expected
 from benchmarks.start_up import StartUpResult, time_start_up
 from benchmarks.store_speed import StoreResult, time_store
@@ -27,7 +29,7 @@ SEED = 20050101
 ROUNDS, QUICK_ROUNDS = 5, 3
 QUICK_CASES = ("fixed", "varied", "stratum-1e4")
 QUICK_DIVISOR = 4
-EXPECTED, STORE, START_UP = "expected", "store", "start-up"
+EXPECTED, STORE, START_UP, DESIGNS = "expected", "store", "start-up", "designs"
 CURVES = ("replicates", "pool", "origins", "attempts", "threads")
 
 
@@ -44,6 +46,7 @@ class Report(TypedDict):
     expected: list[ExpectedResult]
     store: StoreResult | None
     start_up: list[StartUpResult]
+    designs: DesignsResult | None
     curves: list[Curve]
 
 
@@ -75,13 +78,13 @@ Show = Callable[[str, Report], None]
 
 def measurements(cases: Sequence[Case] = CASES) -> tuple[str, ...]:
     """Return the names of everything that can be measured, in order."""
-    return (*(case.name for case in cases), EXPECTED, STORE, START_UP, *CURVES)
+    return (*(case.name for case in cases), EXPECTED, STORE, START_UP, DESIGNS, *CURVES)
 
 
 def default_names(*, quick: bool, scaling: bool, cases: Sequence[Case] = CASES) -> tuple[str, ...]:
     """Return what is measured without a wish."""
     chosen = [case.name for case in cases if not quick or case.name in QUICK_CASES]
-    return (*chosen, EXPECTED, *(() if quick else (STORE, START_UP)), *(CURVES if scaling else ()))
+    return (*chosen, EXPECTED, *(() if quick else (STORE, START_UP, DESIGNS)), *(CURVES if scaling else ()))
 
 
 def run(plan: Plan, *, say: Say, show: Show, cases: Sequence[Case] = CASES) -> Report:
@@ -116,6 +119,7 @@ def run(plan: Plan, *, say: Say, show: Show, cases: Sequence[Case] = CASES) -> R
         "expected": [],
         "store": None,
         "start_up": [],
+        "designs": None,
         "curves": [],
     }  # fmt: skip
     known = {case.name: case for case in cases}
@@ -156,6 +160,8 @@ def _measure(name: str, plan: Plan, report: Report, tell: Say) -> None:
         report["store"] = time_store(plan.folder, replicates=replicates, rounds=few, seed=seed, report=tell)
     elif name == START_UP:
         report["start_up"] = time_start_up(plan.folder, rounds=few, cold=not quick, report=tell)
+    elif name == DESIGNS:
+        report["designs"] = measure_designs(quick=quick, seed=seed, report=tell)
     elif name == "replicates":
         largest = 10_000 if quick else curves.REPLICATES[-1]
         report["curves"] += curves.replicates_curve(plan.folder, largest=largest, seed=seed, report=tell)

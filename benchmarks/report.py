@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING
 from benchmarks.comparison import FLOOR, CaseResult, ContenderResult
 from benchmarks.contenders import AGENT, AGENT_THREADS, COHORT, COHORT_THREADS
 from benchmarks.curves import Curve
-from benchmarks.program import EXPECTED, START_UP, STORE, Report
+from benchmarks.designs import OUTPUTS
+from benchmarks.program import DESIGNS, EXPECTED, START_UP, STORE, Report
 from simcore.cli.figures import duration, figure, percent, size
 from simcore.cli.terminal import table
+from simcore.uncertainty.design import DESIGNS as DESIGN_NAMES
+from simcore.uncertainty.design import RANDOM
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -113,6 +116,36 @@ def start_up_table(report: Report) -> RenderableType:
     return table(columns, rows, right=columns[1:])
 
 
+def designs_table(report: Report) -> RenderableType:
+    """Return the errors of the designs at the most parameter sets, and how random draws compare."""
+    result = report["designs"]
+    assert result is not None
+    rows = []
+    for output in OUTPUTS:
+        lines = {line["design"]: line for line in result["lines"] if line["output"] == output}
+        for design in DESIGN_NAMES:
+            line = lines[design]
+            gain = ""
+            if design != RANDOM:
+                low, high = result["gain_interval"][output][design]
+                gain = f"{figure(result['gain'][output][design])} ({figure(low)} to {figure(high)})"
+            rows.append(
+                (
+                    output,
+                    design,
+                    f"{line['sets'][-1]:,}",
+                    f"{figure(line['rmse'][-1])} +- {figure(line['rmse_error'][-1])}",
+                    f"{line['slope']:.2f}",
+                    gain,
+                )
+            )
+        rows.append(
+            (output, "reference", f"{result['reference_sets']:,}", figure(result["reference_error"][output]), "", "")
+        )
+    columns = ("mean of", "design", "parameter sets", "RMSE", "slope", "random's error over it (90 %)")
+    return table(columns, rows, right=columns[2:])
+
+
 def curve_table(curve: Curve) -> RenderableType:
     """Return a curve as a table: a row per value of the axis, a column per line."""
     labels = [line["label"] for line in curve["lines"]]
@@ -131,6 +164,10 @@ def sections(name: str, report: Report) -> Iterator[tuple[str, RenderableType]]:
         yield "store: the same run into a file and in memory", store_table(report)
     elif name == START_UP:
         yield "start-up: wall time of a process of its own", start_up_table(report)
+    elif name == DESIGNS:
+        assert report["designs"] is not None
+        number = report["designs"]["randomisations"]
+        yield f"designs: error of a mean of E[Y | theta] of phase1, {number} randomisations", designs_table(report)
     elif report["cases"] and report["cases"][-1]["name"] == name:
         yield case_heading(report["cases"][-1]), case_table(report["cases"][-1])
     else:

@@ -14,14 +14,15 @@ import numpy.typing as npt
 
 import simcore
 from benchmarks.work import FloatArray, Work
-from simcore.engines import agent, random
+from simcore.engines import random, replicates
 from simcore.engines.counts import Counts
 from simcore.model import CompiledModel
 from simcore.runner.blocks import SLICE_ROWS
 from simcore.runner.choice import choose_engine
 from simcore.runner.slots import make_slots
+from simcore.transit_zone.plan import FlowPlan
 
-WAYS = {"collapsed": agent.COLLAPSED, "leg-by-leg": agent.LEG_BY_LEG, "cohort": agent.COHORT}
+WAYS = {"collapsed": replicates.COLLAPSED, "leg-by-leg": replicates.LEG_BY_LEG, "cohort": replicates.COLLAPSED}
 _BATCH = 256  # Philox blocks made in one go, as the engine does
 _WORDS = np.empty((4, _BATCH), dtype=np.uint32)
 
@@ -37,7 +38,7 @@ class Engine:
     """
 
     def __init__(self, way: str = "collapsed", threads: int = 1) -> None:
-        self.way, self.threads = WAYS[way], threads
+        self.way, self.threads, self.counts = WAYS[way], threads, way == "cohort"
         self._model: CompiledModel | None = None
 
     def __call__(self, work: Work, _: np.random.Generator) -> Counts:
@@ -46,8 +47,8 @@ class Engine:
             keys = work.streams.keys
             self._model = work.model
             self._spaces = [
-                agent.make_work_space(
-                    work.model.source, work.model.transit, work.model.flows, keys, work.slots.stratum_slot
+                replicates.make_work_space(
+                    work.model.source, work.model.transit, self._flows(work), keys, work.slots.stratum_slot
                 )
                 for _ in range(self.threads)
             ]
@@ -62,12 +63,15 @@ class Engine:
                 part.result()
         return counts
 
+    def _flows(self, work: Work) -> FlowPlan | None:
+        return work.model.flows if self.counts else None
+
     def _fill(self, work: Work, counts: Counts, first: int, stop: int, thread: int) -> None:
         rows = np.arange(first, stop, dtype=np.uint32)
         zero = np.zeros(rows.size, dtype=np.uint32)
         theta_row = zero if work.fixed else rows
-        agent.simulate_rows(
-            work.model.source, work.model.transit, work.model.flows, work.streams.keys, self.way, work.theta,
+        replicates.simulate_rows(
+            work.model.source, work.model.transit, self._flows(work), work.streams.keys, self.way, work.theta,
             theta_row.astype(np.int64), work.shares, np.ascontiguousarray(work.scores[theta_row]),
             zero if work.fixed else rows, rows if work.fixed else zero, work.slots.cell_slot, work.slots.stratum_slot,
             self._spaces[thread], counts, first,
@@ -109,14 +113,14 @@ def simulate_sliced(model: CompiledModel, seed: int, theta: FloatArray, per_thet
     replicate_ids = np.tile(np.arange(per_theta, dtype=np.uint32), theta.shape[0])
     rows = theta_ids.size
     counts = slots.empty_counts(rows)
-    space = agent.make_work_space(model.source, model.transit, model.flows, streams.keys, slots.stratum_slot)
+    space = replicates.make_work_space(model.source, model.transit, None, streams.keys, slots.stratum_slot)
 
     def call() -> int:
         agents = 0
         for first in range(0, rows, SLICE_ROWS):
             part = slice(first, min(first + SLICE_ROWS, rows))
-            agents += agent.simulate_rows(
-                model.source, model.transit, model.flows, streams.keys, agent.COLLAPSED, theta,
+            agents += replicates.simulate_rows(
+                model.source, model.transit, None, streams.keys, replicates.COLLAPSED, theta,
                 theta_ids[part].astype(np.int64), shares, scores[part], theta_ids[part], replicate_ids[part],
                 slots.cell_slot, slots.stratum_slot, space, counts, first,
             )  # fmt: skip

@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from simcore.engines.keys import Keys, derive_keys, refuse_collisions
 from simcore.engines.random import derive_key
+from simcore.scenario.design import leading_names, shared_effect_names
 from simcore.source_zone.at_risk import AtRiskShares, CompilingModel, clamp_shares
 from simcore.source_zone.compile import active_strata, compile_source, risk_class_labels, shared_effect_elements
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan, largest_event_probabilities
@@ -27,7 +28,10 @@ from simcore.transit_zone.journeys import JourneyCompiler
 from simcore.transit_zone.plan import FlowPlan, RewardPlan, TransitPlan
 from simcore.transit_zone.rewards import compile_rewards
 from simcore.uncertainty import ParameterSpace
-from simcore.uncertainty.draws import DrawPlan, draw_parameters, draw_shared_scores
+from simcore.uncertainty.dependence import CopulaPlan
+from simcore.uncertainty.design import RANDOM, RANDOM_DESIGN, Design
+from simcore.uncertainty.draws import DrawPlan, draw_parameters, draw_shared_scores, scores_of_uniforms
+from simcore.uncertainty.points import Points, assign_dimensions, make_points
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -46,12 +50,27 @@ IdArray = npt.NDArray[np.uint32]
 
 @dataclass(frozen=True)
 class Streams:
-    """Everything that depends on the seed: keys of the individual draws, of theta and of the shared effects."""
+    """Everything that depends on the seed and the design of a run.
+
+    Attributes
+    ----------
+    seed : int
+    keys : Keys
+        Of the individual draws.
+    parameters : Points
+        What makes the uniforms of theta.
+    shared : uint64 [E]
+        Keys of the shared effects, which are addressed by theta_id and shared_id.
+    shared_points : Points or None
+        What makes the uniforms of the shared effects where they belong to the points of the design: in a single loop
+        of a design that is not random.
+    """
 
     seed: int
     keys: Keys
-    parameters: DrawPlan
+    parameters: Points
     shared: npt.NDArray[np.uint64]
+    shared_points: Points | None = None
 
 
 @dataclass(frozen=True)
@@ -112,13 +131,25 @@ class CompiledModel:
         """
         return compile_flows(self.journeys, [int(start) for start in self.transit.fork_start])
 
-    def streams(self, seed: int) -> Streams:
-        """Derive every key of a run from its seed.
+    @cached_property
+    def draw_plan(self) -> DrawPlan:
+        """How uniforms become theta."""
+        return self.space.draw_plan()
+
+    @cached_property
+    def copula(self) -> CopulaPlan:
+        """How the uniforms of dependent parameters are tied together."""
+        return self.space.copula()
+
+    def streams(self, seed: int, design: Design = RANDOM_DESIGN) -> Streams:
+        """Derive every key of a run from its seed and design.
 
         Raises
         ------
         ScenarioError
             If two streams have the same key.
+        UserError
+            If the design cannot have so many dimensions.
         """
         keys = derive_keys(
             seed,
@@ -127,27 +158,43 @@ class CompiledModel:
             self.journeys.legs,
             self.journeys.points,
         )
-        effects = shared_effect_elements(self.scenario)
-        shared = np.array([derive_key(seed, "shared", (name, *levels)) for name, levels in effects], dtype=np.uint64)
-        parameters = self.space.draw_plan(seed)
-        refuse_collisions(*keys, parameters.key, shared)
-        return Streams(seed, keys, parameters, shared)
+        names = [(name, *levels) for name, levels in shared_effect_elements(self.scenario)]
+        shared = np.array([derive_key(seed, "shared", name) for name in names], dtype=np.uint64)
+        parameters = self.space.points(design, seed, self.design_dimensions)
+        if design.kind == RANDOM or design.inner > 1:
+            refuse_collisions(*keys, parameters.keys, shared)
+            return Streams(seed, keys, parameters, shared)
+        dimensions = [self.design_dimensions[f"{name}[{','.join(levels)}]"] for name, *levels in names]
+        points = make_points(design, seed, "shared", names, dimensions)
+        refuse_collisions(*keys, parameters.keys, shared, points.keys)
+        return Streams(seed, keys, parameters, shared, points)
+
+    @cached_property
+    def design_dimensions(self) -> dict[str, int]:
+        """Dimension of every column of theta and of every element of a shared effect in a Sobol' design, by name."""
+        effects = [name for names in shared_effect_names(self.scenario).values() for name in names]
+        return assign_dimensions(leading_names(self.scenario), self.space.in_file_order(), effects)
 
     def draw_theta(self, streams: Streams, theta_ids: IdArray) -> FloatArray:
         """Return theta of ``theta_ids`` (uint32 [n]): float64 [n, P]."""
         theta = np.empty((theta_ids.size, self.space.size))
-        draw_parameters(streams.parameters, theta_ids, theta)
+        draw_parameters(self.draw_plan, self.copula, streams.parameters, theta_ids, theta)
         return theta
 
     def draw_scores(self, streams: Streams, theta_ids: IdArray, shared_ids: IdArray) -> FloatArray:
         """Return the shared scores of each replicate: float64 [n, E]."""
         scores = np.empty((theta_ids.size, streams.shared.size))
-        draw_shared_scores(streams.shared, theta_ids, shared_ids, scores)
+        if streams.shared_points is None:
+            draw_shared_scores(streams.shared, theta_ids, shared_ids, scores)
+        else:
+            uniforms = np.empty((streams.shared.size, theta_ids.size))
+            streams.shared_points.fill(theta_ids, uniforms)
+            scores_of_uniforms(uniforms, scores)
         return scores
 
     def at_risk_shares(self, theta: FloatArray) -> tuple[FloatArray, IntArray]:
         """Return marginal at-risk shares, float64 [n, C, R], held to at most one, and how many were held, int64 [n]."""
-        shares = self.at_risk(theta)
+        shares = np.ascontiguousarray(self.at_risk(theta), dtype=np.float64)
         return shares, clamp_shares(shares, self.source.active)
 
 

@@ -15,7 +15,7 @@ from simcore.engines.expected import expected_rows, make_workspace
 from simcore.errors import UserError, nearest
 from simcore.model import CompiledModel, as_scenario, compile_model
 from simcore.source_zone.compile import shared_effect_elements
-from simcore.uncertainty.design import make_design
+from simcore.uncertainty.design import RANDOM, check_design, make_design
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -24,6 +24,15 @@ FloatArray = npt.NDArray[np.float64]
 CELL_AXES = ("origin", "sex", "age_band")
 _LARGEST_RESULT = 2 << 30  # bytes
 _SETS_AT_ONCE = 2048  # at-risk shares of so many parameter sets are in memory at a time
+
+
+class ResultTooLarge(UserError):
+    """Moments of ``sets`` parameter sets would not fit into memory; ``why`` says what they need and the limit."""
+
+    def __init__(self, sets: int, why: str, advice: str) -> None:
+        super().__init__(f"draws = {sets}: {why}: {advice}")
+        self.sets = sets
+        self.why = why
 
 
 class Component(NamedTuple):
@@ -161,22 +170,32 @@ class ParameterSets:
             yield rows, self.theta[rows], shares, self.scores[rows]
 
 
-def count_of_sets(draws: int | None, theta: FloatArray | None) -> int:
+def count_of_sets(draws: int | None, theta: FloatArray | None, design: str = RANDOM, randomisation: int = 0) -> int:
     """Return how many parameter sets `parameter_sets` will make of its arguments.
 
     Raises
     ------
     UserError
-        If both are given or ``draws`` is no number of replicates.
+        If both are given, ``draws`` is no number of replicates or does not suit the design, or a design has no draws.
     """
     if draws is not None and theta is not None:
         raise UserError("give either draws or theta, not both")
     if draws is not None:
-        return make_design(draws, None).replicates
+        return make_design(draws, None, design, randomisation).replicates
+    check_design(design, randomisation)
+    if design != RANDOM:
+        raise UserError(f"design = {design!r}: nothing is drawn without draws")
     return 1 if theta is None else len(theta)
 
 
-def parameter_sets(model: CompiledModel, draws: int | None, seed: int, theta: FloatArray | None) -> ParameterSets:
+def parameter_sets(
+    model: CompiledModel,
+    draws: int | None,
+    seed: int,
+    theta: FloatArray | None,
+    design: str = RANDOM,
+    randomisation: int = 0,
+) -> ParameterSets:
     """Return drawn parameter sets with their shared effects, or given ones (or the typical one) with median effects.
 
     Raises
@@ -185,9 +204,9 @@ def parameter_sets(model: CompiledModel, draws: int | None, seed: int, theta: Fl
         If ``theta`` has the wrong shape or ``seed`` cannot be used.
     """
     if draws is not None:
-        streams = model.streams(seed)
-        design = make_design(draws, None)
-        ids = design.theta_ids(0, design.replicates)
+        loop = make_design(draws, None, design, randomisation)
+        streams = model.streams(seed, loop)
+        ids = loop.theta_ids(0, loop.replicates)
         return ParameterSets(model.draw_theta(streams, ids), model.draw_scores(streams, ids, np.zeros_like(ids)))
     theta = model.space.typical()[None, :] if theta is None else np.ascontiguousarray(theta, dtype=np.float64)
     if theta.ndim != 2 or theta.shape[1] != model.space.size:
@@ -200,10 +219,13 @@ def expected(
     *,
     draws: int | None = None,
     seed: int = 0,
+    design: str = RANDOM,
+    randomisation: int = 0,
     by: Sequence[str] = (),
     ended: bool = False,
     covariance: bool = True,
     theta: FloatArray | None = None,
+    scores: FloatArray | None = None,
 ) -> Moments:
     """Return exact means, variances and covariances of every stored count, without simulating anybody.
 
@@ -215,6 +237,10 @@ def expected(
         is used: every scalar at its median, shares at their means, shared effects at their medians.
     seed : int
         Seed of the draws.
+    design : {"random", "sobol", "lhs"}
+        How the draws are spread, as in `simcore.run`.
+    randomisation : int
+        Number of an independent randomisation of the design.
     by : sequence of {"origin", "sex", "age_band"}
         Axes to keep apart; exploitation always is (see `Moments.weights`).
     ended : bool
@@ -223,11 +249,13 @@ def expected(
         False computes means only, at a fraction of time and memory: for analyses of E[Y | theta] over many sets.
     theta : float64 [n, P], optional
         Parameter sets to use instead; shared effects are at their medians then.
+    scores : float64 [n, E], optional
+        With ``theta``: standard normal scores of the shared effects of each set (`CompiledModel.draw_scores`).
 
     Raises
     ------
     UserError
-        If an argument cannot be used or the result would not fit into memory.
+        If an argument cannot be used; `ResultTooLarge` if the result would not fit into memory.
     """
     if isinstance(scenario, CompiledModel):
         model = scenario
@@ -242,15 +270,20 @@ def expected(
         for levels in itertools.product(*(model.scenario.levels(axis) for axis in axes))
     ]
     components = component_list(model, ended=ended)
-    size, n = len(components), count_of_sets(draws, theta)
+    size, n = len(components), count_of_sets(draws, theta, design, randomisation)
     numbers = n * len(groups) * (size**2 if covariance else size)
     if numbers * 8 > _LARGEST_RESULT:
-        raise UserError(
-            f"draws = {n}: with {size} counts in each of {len(groups)} group(s) they need "
-            f"{numbers * 8 / 2**30:.1f} GiB, limit {_LARGEST_RESULT >> 30} GiB: fewer draws or axes"
-            + (", or means only (covariance = False)" if covariance else "")
+        raise ResultTooLarge(
+            n,
+            f"with {size} counts in each of {len(groups)} group(s) they need {numbers * 8 / 2**30:.1f} GiB, "
+            f"limit {_LARGEST_RESULT >> 30} GiB",
+            "fewer draws or axes" + (", or means only (covariance = False)" if covariance else ""),
         )
-    sets = parameter_sets(model, draws, seed, theta)
+    sets = parameter_sets(model, draws, seed, theta, design, randomisation)
+    if scores is not None:
+        if theta is None or scores.shape != sets.scores.shape:
+            raise UserError(f"scores: must come with theta and have the shape {sets.scores.shape}, not {scores.shape}")
+        sets = ParameterSets(sets.theta, np.ascontiguousarray(scores, dtype=np.float64))
     index = {tuple(group.values()): i for i, group in enumerate(groups)}
     work = make_workspace(
         model.source,

@@ -23,10 +23,11 @@ from simcore.engines.expected.rewards import (
 )
 from simcore.errors import UserError, nearest
 from simcore.model import AXES, CompiledModel, as_scenario, compile_model
-from simcore.moments import component_list, parameter_sets
+from simcore.moments import component_list, count_of_sets, parameter_sets
 from simcore.scenario.rewards import ATTEMPTS, INTERCEPTIONS, Reward, check_reward
 from simcore.transit_zone.plan import RewardPlan
 from simcore.transit_zone.rewards import compile_rewards
+from simcore.uncertainty.design import RANDOM
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -89,6 +90,8 @@ def expected_rewards(
     rewards: Mapping[str, Reward] | None = None,
     draws: int | None = None,
     seed: int = 0,
+    design: str = RANDOM,
+    randomisation: int = 0,
     by: Sequence[str] = (),
     theta: FloatArray | None = None,
 ) -> RewardMoments:
@@ -99,7 +102,7 @@ def expected_rewards(
     scenario : Scenario, CompiledModel, or name or path of a scenario
     rewards : dict of name -> Reward, optional
         Rewards beside those of the scenario's table ``[rewards]``; their amounts are numbers.
-    draws, seed, theta
+    draws, seed, design, randomisation, theta
         Parameter sets, as in `simcore.expected`.
     by : sequence of {"origin", "sex", "age_band", "exploitation"}
         Axes to keep apart.
@@ -118,12 +121,11 @@ def expected_rewards(
     for axis in by:
         if axis not in AXES:
             raise UserError(f"by = '{axis}': no such axis{nearest(axis, AXES)} (known: {', '.join(AXES)})")
-    if draws is not None and theta is not None:
-        raise UserError("give either draws or theta, not both")
+    count_of_sets(draws, theta, design, randomisation)
     declared, plans = dict(model.scenario.document.rewards), [model.rewards]
     if rewards:
         plans.append(_plan_of_given(model, rewards))
-    sets = parameter_sets(model, draws, seed, theta)
+    sets = parameter_sets(model, draws, seed, theta, design, randomisation)
     axes = tuple(axis for axis in AXES if axis in by)
     levels = list(itertools.product(*(model.scenario.levels(axis) for axis in axes)))
     groups = [dict(zip(axes, names, strict=True)) for names in levels]

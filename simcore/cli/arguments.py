@@ -6,12 +6,12 @@ Numbers are read here rather than by typer, so that every message names the opti
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from simcore.cli.terminal import one_line, talk
-from simcore.errors import UserError
+from simcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -35,6 +35,18 @@ Settings = Annotated[
         metavar="PATH=VALUE",
         help="Change one value of the scenario, such as transit.attempt_cap=3. Repeatable.",
         show_default=False,
+    ),
+]
+DesignName = Annotated[
+    str,
+    typer.Option(
+        "--design", metavar="random|sobol|lhs", help="How parameter sets are spread; sobol needs a power of two."
+    ),
+]
+Randomisation = Annotated[
+    str,
+    typer.Option(
+        "--randomisation", metavar="K", help="Another independent randomisation of sobol or lhs: 0, 1, 2, ..."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON, and nothing else, to stdout.")]
@@ -85,27 +97,84 @@ def read_seed(text: str) -> int:
     return read_whole(text, "--seed", 0, LARGEST_SEED)
 
 
+def read_design(kind: str, randomisation: str) -> dict[str, Any]:
+    """Return the arguments ``design`` and ``randomisation`` that were typed.
+
+    Raises
+    ------
+    UserError
+        If there is no such design, or it has no such randomisation.
+    """
+    from simcore.uncertainty.design import DESIGNS, RANDOM
+
+    if kind not in DESIGNS:
+        raise UserError(f"--design {one_line(kind)}: unknown{nearest(kind, DESIGNS)} (known: {', '.join(DESIGNS)})")
+    number = read_whole(randomisation, "--randomisation", 0, LARGEST_COUNT)
+    if kind == RANDOM and number != 0:
+        raise UserError(
+            f"--randomisation {number} --design {RANDOM}: the random design has only 0; other draws come from another "
+            "--seed"
+        )
+    return {"design": kind, "randomisation": number}
+
+
+def fitting_sets(sets: int, kind: str, typed: str) -> int:
+    """Return the number of parameter sets that a design takes for ``sets``; says so where that is another number.
+
+    Parameters
+    ----------
+    sets : int
+    kind : str
+        Name of the design.
+    typed : str
+        What was typed, for the message.
+
+    Raises
+    ------
+    UserError
+        If the design cannot have so many or so few.
+    """
+    from simcore.uncertainty.design import FEWEST_STRATA, LARGEST_SOBOL, LATIN_HYPERCUBE, SOBOL, power_of_two_above
+
+    if kind == LATIN_HYPERCUBE and sets < FEWEST_STRATA:
+        raise UserError(f"{typed} --design {kind}: needs at least {FEWEST_STRATA} parameter sets")
+    if kind == SOBOL:
+        if sets > LARGEST_SOBOL:
+            raise UserError(f"{typed} --design {kind}: at most {LARGEST_SOBOL} parameter sets")
+        fitting = power_of_two_above(sets)
+        if fitting != sets:
+            talk(f"{typed}: the design {kind} needs a power of two, so {sets} parameter sets became {fitting}")
+        return fitting
+    return sets
+
+
 def read_nested(text: str) -> tuple[int, int]:
     """Return (parameter sets, replicates of each) from ``200x500``."""
+    typed = f"--nested {one_line(text)}"
     outer, cross, inner = text.replace("X", "x").replace("\u00d7", "x").partition("x")
     if not cross:
-        raise UserError(f"--nested {one_line(text)}: must be PARAMETER_SETSxREPLICATES, such as 200x500")
-    sets = read_count(outer, "--nested (parameter sets)")
-    each = read_count(inner, "--nested (replicates of each)")
+        raise UserError(f"{typed}: must be PARAMETER_SETSxREPLICATES, such as 200x500")
+    numbers = []
+    for part, what, place in ((outer, "parameter sets", "before"), (inner, "replicates of each set", "after")):
+        if not part.strip():
+            raise UserError(f"{typed}: the number of {what} is missing {place} the x (such as 200x500)")
+        numbers.append(read_count(part, f"{typed}: {what}"))
+    sets, each = numbers
     if sets * each > LARGEST_RUN:
-        raise UserError(f"--nested {one_line(text)}: {sets * each} replicates in all, limit {LARGEST_RUN}")
+        raise UserError(f"{typed}: {sets * each} replicates in all, limit {LARGEST_RUN}")
     return sets, each
 
 
-def read_axes(text: str) -> tuple[str, ...]:
+def read_axes(text: str, option: str = "--by") -> tuple[str, ...]:
     """Return axis names from ``origin,sex``; ``none`` stands for none at all."""
     names = tuple(name.strip() for name in text.split(","))
     if names == ("none",):
         return ()
     if not all(names):
-        raise UserError(f"axes '{one_line(text)}': must be names separated by commas, such as origin,sex")
-    if len(set(names)) < len(names):
-        raise UserError(f"axes '{one_line(text)}': an axis is named twice")
+        raise UserError(f"{option} {one_line(text)}: must be names separated by commas, such as origin,sex, or none")
+    for index, name in enumerate(names):
+        if name in names[:index]:
+            raise UserError(f"{option} {one_line(text)}: {one_line(name)} is named twice")
     return names
 
 

@@ -28,13 +28,32 @@ GROUPS = {
         "results_version",
         "requested_replicates",
         "nested",
+        "design",
+        "randomisation",
         "store_by",
         "ended",
+        "until",
+        "until_minimum",
+        "until_maximum",
+        "stopped_because",
+        "until_estimate",
+        "until_mcse",
         "held_shares",
         "frequent_event_share",
         "command_line",
     ),
-    "Time": ("started_utc", "finished_utc", "wall_seconds", "agents_walked", "threads", "peak_memory_bytes"),
+    "Time": (
+        "started_utc",
+        "finished_utc",
+        "wall_seconds",
+        "seconds_parameters",
+        "seconds_replicates",
+        "timed_parameter_sets",
+        "timed_replicates",
+        "agents_walked",
+        "threads",
+        "peak_memory_bytes",
+    ),
     "File": ("filetype", "format_version", "status", "description_checksum"),
 }
 LONGEST_LIST = 12
@@ -48,11 +67,20 @@ def _grouped(attributes: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 def _value(key: str, value: Any) -> str:
     match key:
-        case "wall_seconds":
+        case "until_estimate" | "until_mcse":
+            return ", ".join(figure(float(number)) for number in value)
+        case "wall_seconds" | "seconds_parameters" | "seconds_replicates":
             return duration(float(value))
         case "peak_memory_bytes":
             return size(int(value))
-        case "agents_walked" | "requested_replicates" | "held_shares":
+        case (
+            "agents_walked"
+            | "requested_replicates"
+            | "held_shares"
+            | "timed_replicates"
+            | "timed_parameter_sets"
+            | "until_maximum"
+        ):
             return whole(int(value))
         case "nested":
             outer, inner = value

@@ -16,11 +16,15 @@ import typer
 
 from simcore.cli.arguments import (
     LARGEST_DRAWS,
+    DesignName,
     Json,
+    Randomisation,
     ScenarioArgument,
     Settings,
+    fitting_sets,
     load,
     read_axes,
+    read_design,
     read_seed,
     read_whole,
 )
@@ -140,6 +144,8 @@ def expected_verb(
         str | None,
         typer.Option("--seed", "-s", metavar="INTEGER", help="Seed of the draws; those of a run with it (default 0)."),
     ] = None,
+    design: DesignName = "random",
+    randomisation: Randomisation = "0",
     by: Annotated[
         str, typer.Option("--by", metavar="AXES", help="Keep axes apart: origin, sex, age_band, exploitation.")
     ] = "none",
@@ -153,19 +159,34 @@ def expected_verb(
         if typical and given is not None:
             raise UserError(f"--typical {option} {given}: one parameter set is used, so nothing is drawn")
     count, seed_value = read_whole(draws or "1000", "--draws", 1, LARGEST_DRAWS), read_seed(seed or "0")
+    chosen_design = read_design(design, randomisation)
+    if typical and design != "random":
+        raise UserError(f"--typical --design {design}: one parameter set is used, so nothing is drawn")
+    count = fitting_sets(count, design, f"-n {count}")
     axes = read_axes(by)
     for axis in axes:
         if axis not in AXES:
             raise UserError(f"--by {axis}: no such axis{nearest(axis, AXES)} (axes: {', '.join(AXES)})")
     scenario = load(name, settings)
     from simcore.model import compile_model
-    from simcore.moments import expected
+    from simcore.moments import ResultTooLarge, expected
     from simcore.rewards import expected_rewards
 
     model, drawn = compile_model(scenario, routes=False), None if typical else count
-    moments = expected(model, draws=drawn, seed=seed_value, by=[axis for axis in axes if axis != "exploitation"])
+    try:
+        moments = expected(
+            model,
+            draws=drawn,
+            seed=seed_value,
+            **chosen_design,
+            by=[axis for axis in axes if axis != "exploitation"],
+        )
+    except ResultTooLarge as large:
+        typed = "--typical" if typical else f"-n {large.sets}"
+        advice = "fewer axes (--by)" if typical else "fewer draws (-n) or axes (--by)"
+        raise UserError(f"{typed} --by {','.join(axes) or 'none'}: {large.why}: {advice}") from None
     rows = _rows(scenario, moments, axes)
-    collected = reward_rows(expected_rewards(model, draws=drawn, seed=seed_value, by=axes))
+    collected = reward_rows(expected_rewards(model, draws=drawn, seed=seed_value, **chosen_design, by=axes))
     head = {
         "scenario": scenario.name,
         "title": scenario.document.title,
@@ -175,6 +196,7 @@ def expected_verb(
         "simulated": False,
         "parameter_sets": 1 if typical else count,
         "seed": None if typical else seed_value,
+        **chosen_design,
         "by": list(axes),
     }
     if as_json:
@@ -182,6 +204,8 @@ def expected_verb(
         return
     heading(f"{scenario.name}: {scenario.document.title}")
     source = "one typical parameter set" if typical else f"{whole(count)} draws of the parameters, seed {seed_value}"
+    if design != "random":
+        source += f", design {design}, randomisation {chosen_design['randomisation']}"
     show(
         pairs(
             {

@@ -57,4 +57,6 @@ class ProgressBar:
         speed = self._bar.tasks[0].speed or progress.replicates_done / progress.seconds
         agents = progress.agents / max(1, progress.replicates_done) * speed
         rates = f"{figure(speed)} replicates/s, {figure(agents / 1e6)} million agents/s"
+        if progress.standing:
+            rates += f", {progress.standing}"
         self._bar.update(self._task, completed=progress.replicates_done, rates=rates)

@@ -14,13 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from simcore.cli.arguments import (
+    LARGEST_COUNT,
     LARGEST_THREADS,
+    DesignName,
+    Randomisation,
     ScenarioArgument,
     Seed,
     Settings,
+    fitting_sets,
     load,
     read_axes,
     read_count,
+    read_design,
     read_nested,
     read_seed,
     read_whole,
@@ -80,6 +85,8 @@ def run_verb(
         typer.Option("--output", "-o", metavar="FILE", help="Results file; default: NAME.h5 here.", show_default=False),
     ] = None,
     seed: Seed = None,
+    design: DesignName = "random",
+    randomisation: Randomisation = "0",
     engine: Annotated[
         str,
         typer.Option("--engine", metavar="agent|cohort|auto", help="Walk persons, move counts, or the faster of both."),
@@ -105,6 +112,24 @@ def run_verb(
     store_theta: Annotated[str, typer.Option("--store-theta", metavar="all|none", help="Store drawn parameters.")] = (
         "all"
     ),
+    until: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--until",
+            metavar="RULE",
+            help="End early when this holds, as 'arrived.q95 mcse<=1%'; -n is the most. Repeatable: all must hold.",
+            show_default=False,
+        ),
+    ] = None,
+    until_minimum: Annotated[
+        str | None,
+        typer.Option(
+            "--until-minimum",
+            metavar="N",
+            help="Replicates before --until is asked (default 8192).",
+            show_default=False,
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Forecast time and disk; write nothing.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the seed and errors.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
@@ -117,24 +142,55 @@ def run_verb(
     outer, inner = (read_count(replicates, "-n"), 1) if replicates is not None else read_nested(nested or "")
     if store_theta not in ("all", "none"):
         raise UserError(f"--store-theta {store_theta}: must be all or none{nearest(store_theta, ('all', 'none'))}")
+    chosen_design = read_design(design, randomisation)
+    outer = fitting_sets(outer, design, f"-n {outer}" if nested is None else f"--nested {outer}x{inner}")
     options = {
+        **chosen_design,
         "engine": engine,
         "walker": walker,
         "threads": None if threads is None else read_whole(threads, "--threads", 1, LARGEST_THREADS),
-        "store_by": None if store_by is None else read_axes(store_by),
+        "store_by": None if store_by is None else read_axes(store_by, "--store-by"),
         "store_ended": store_ended,
         "store_theta": store_theta == "all",
     }
     seed_value = secrets.randbits(_DRAWN_SEED_BITS) if seed is None else read_seed(seed)
     wish = Wish(outer, inner, seed_value, options, quiet, verbose)
     scenario = load(name, settings, quiet=quiet)
+    if until or until_minimum is not None:
+        wish.options.update(_read_until(scenario, wish, until or [], until_minimum))
     target = Path(f"{scenario.name}.h5") if output is None else output
     return _forecast(scenario, target, wish) if dry_run else _run(scenario, target, wish)
 
 
+def _read_until(scenario: Scenario, wish: Wish, rules: list[str], minimum: str | None) -> dict[str, Any]:
+    """Return the arguments of a stopping rule, read before anything is compiled."""
+    from simcore.runner.stopping import read_rule
+
+    if not rules:
+        raise UserError(f"--until-minimum {minimum}: there is no rule that it is the minimum of; give --until too")
+    if wish.inner > 1:
+        raise UserError(
+            f"--until '{rules[0]}' --nested {wish.outer}x{wish.inner}: a rule counts independent replicates, those of "
+            "a parameter set are alike; give -n"
+        )
+    if wish.options["design"] != "random":
+        raise UserError(
+            f"--until '{rules[0]}' --design {wish.options['design']}: a rule counts independent replicates, and only "
+            "all points of this design together are even; use --design random"
+        )
+    fewest = None if minimum is None else read_whole(minimum, "--until-minimum", 1, LARGEST_COUNT)
+    if fewest is not None and fewest > wish.replicates:
+        raise UserError(f"--until-minimum {fewest}: must not pass -n {wish.replicates}")
+    try:
+        rule = read_rule(rules, scenario)
+    except UserError as error:
+        raise UserError(f"--{error}") from None
+    return {"until": rule, "until_minimum": fewest}
+
+
 def _check_choices(wish: Wish) -> None:
     """Refuse unknown words, naming the option, before anything is said or compiled."""
-    from simcore.engines.agent import WALKERS
+    from simcore.engines.replicates import WALKERS
     from simcore.runner.choice import ENGINES, check_engine
     from simcore.runner.slots import AXES
 
@@ -143,7 +199,11 @@ def _check_choices(wish: Wish) -> None:
     for option, value, known in wanted:
         if value not in known:
             raise UserError(f"{option} {value}: unknown{nearest(value, known)} (known: {', '.join(known)})")
-    check_engine(wish.options["engine"], wish.options["walker"])
+    try:
+        check_engine(wish.options["engine"], wish.options["walker"])
+    except UserError:  # both words are known, so it is the pair
+        pair = f"--engine {wish.options['engine']} --walker {wish.options['walker']}"
+        raise UserError(f"{pair}: counts are moved, nobody walks; use --engine agent or leave --walker out") from None
 
 
 def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:
@@ -155,8 +215,11 @@ def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:
     if not os.path.lexists(target):
         check_target(target)
     with Interruption(at_once=True) as interruption:
+        # A pilot has a few replicates only, and the design decides nothing about time or disk.
+        left_out = ("until", "until_minimum", "design", "randomisation")
+        options = {name: value for name, value in wish.options.items() if name not in left_out}
         simulate = functools.partial(
-            simcore.run, scenario, seed=wish.seed, **wish.options, progress=lambda _: interruption.checkpoint()
+            simcore.run, scenario, seed=wish.seed, **options, progress=lambda _: interruption.checkpoint()
         )
         forecast = make_forecast(simulate, wish.outer, wish.inner)
     show_forecast(forecast, target, wish.outer, wish.inner, wish.seed)
@@ -270,6 +333,8 @@ def _report(results: Results, target: Path, wish: Wish, *, existed: bool, second
         )
         if wish.options["engine"] == "auto":
             talk(f"engine {facts['engine']}: {facts['engine_reason']}")
+    if "until" in facts:
+        _report_until(facts, results.replicates)
     if int(facts["held_shares"]):
         talk(f"warning: {whole(int(facts['held_shares']))} at-risk shares above 1 were held to 1")
     frequent = float(facts["frequent_event_share"])
@@ -281,6 +346,18 @@ def _report(results: Results, target: Path, wish: Wish, *, existed: bool, second
     if wish.verbose:
         talk(f"{duration(seconds)} with compiling, opening and closing")
     _headline(results)
+
+
+def _report_until(facts: dict[str, Any], replicates: int) -> None:
+    """Say why the run ended, and where each condition stood."""
+    talk(
+        f"{facts['stopped_because']} at {whole(replicates)} of at most {whole(int(facts['until_maximum']))} replicates"
+    )
+    for rule, estimate, error in zip(facts["until"], facts["until_estimate"], facts["until_mcse"], strict=True):
+        share = f" ({figure(100.0 * error / estimate)} %)" if estimate > 0.0 else ""
+        talk(f"{rule}: estimate {figure(estimate)}, MCSE {figure(error)}{share}")
+        if rule.endswith("%") and estimate == 0.0:
+            talk("note: an estimate of 0 cannot meet a relative target; give an absolute one, such as mcse<=1")
 
 
 def _headline(results: Results) -> None:

@@ -1,38 +1,23 @@
-"""`simcore show`: a scenario as it will be run, patches and settings applied."""
+"""`simcore show`: a scenario as it will be run, patches and settings applied, stage by stage."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from simcore.cli.arguments import Json, ScenarioArgument, Settings, load
-from simcore.cli.terminal import heading, pairs, show, show_json, table
+from simcore.cli.figures import figure, whole
+from simcore.cli.terminal import grid, heading, pairs, show, show_json, table
+from simcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
+    from simcore.cli.assumptions import Assumption
     from simcore.scenario import Scenario
     from simcore.scenario.schema import Document, Leg
 
-GRADES = ("measured", "derived", "elicited", "illustrative")
-
-
-def count_grades(document: Document) -> dict[str, int]:
-    """Return grade -> number of parameters that have it."""
-    counted = Counter(str(parameter.grade) for parameter in document.parameters.values())
-    return {grade: counted[grade] for grade in GRADES}
-
-
-def _number(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{name} {_number(share)}" for name, share in value.items()) + "}"
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
-
-
-def describe_distribution(distribution: Any) -> str:
-    """Return a distribution as its family and what was given, such as ``beta(mean=0.05, size=20)``."""
-    given = distribution.model_dump(exclude_none=True)
-    family = given.pop("family")
-    return f"{family}({', '.join(f'{name}={_number(value)}' for name, value in given.items())})"
+_MOST_PAIRS = 12
 
 
 def _where(selector: Mapping[Any, Any] | None) -> str:
@@ -68,26 +53,77 @@ def _branches(document: Document) -> list[dict[str, Any]]:
     return rows
 
 
-def _parameters(document: Document) -> list[dict[str, Any]]:
+def _covariates(scenario: Scenario) -> list[dict[str, Any]]:
+    """Return every covariate with the value of each origin; a missing one is None, and imputed."""
+    if scenario.covariates is None:
+        return []
+    observed = scenario.covariates.observed
     return [
         {
             "name": name,
-            "label": parameter.label,
-            "distribution": describe_distribution(parameter.distribution),
-            "unit": parameter.unit,
-            "index": list(parameter.index),
-            "source": list(parameter.source or ()),
-            "grade": parameter.grade,
-            "note": parameter.note,
+            "label": variable.label,
+            "unit": variable.unit,
+            "sign": variable.sign,
+            "transform": variable.transform,
+            "cells": [
+                {
+                    "origin": origin,
+                    "value": None if observed.missing[o, j] else float(observed.values[o, j]),
+                    "year": None if observed.missing[o, j] else int(observed.years[o, j]),
+                    "source": observed.source_ids[o][j] or None,
+                    "imputed": bool(observed.missing[o, j]),
+                }
+                for o, origin in enumerate(observed.origins)
+            ],
         }
-        for name, parameter in document.parameters.items()
+        for j, (name, variable) in enumerate(observed.variables.items())
     ]
 
 
-def show_verb(name: ScenarioArgument, settings: Settings = None, as_json: Json = False) -> None:
-    """Show a scenario as it will be run: strata, journey, every parameter with unit, source and grade."""
-    scenario = load(name, settings)
+def _rewards(document: Document) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": name,
+            "label": reward.label,
+            "unit": reward.unit,
+            "source": list(reward.source or ()),
+            "amounts": [
+                {"of": " ".join(str(part) for part in place), "mean": amount.mean, "cv": amount.cv}
+                for place, amount in reward.amounts()
+            ],
+        }
+        for name, reward in document.rewards.items()
+    ]
+
+
+def _at_risk(scenario: Scenario) -> dict[str, Any]:
+    from simcore.scenario.at_risk_models import describe_at_risk
+
+    return {
+        "model": scenario.document.at_risk.model,
+        "in_use": list(scenario.at_risk_in_use),
+        "lines": [{"label": label, "text": text} for label, text in describe_at_risk(scenario)],
+    }
+
+
+def show_verb(
+    name: ScenarioArgument,
+    settings: Settings = None,
+    parameter: Annotated[
+        str | None,
+        typer.Option("--parameter", metavar="NAME", help="One parameter with everything about it.", show_default=False),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show a scenario as it will be run: strata, journey, every parameter with quantiles, unit, source and grade."""
+    from simcore.cli.assumptions import collect_assumptions, count_grades
+
+    scenario = load(name, settings, quiet=as_json)
     document = scenario.document
+    assumptions = collect_assumptions(scenario)
+    if parameter is not None:
+        _show_parameter(scenario, _find(assumptions, parameter), as_json=as_json)
+        return
     if as_json:
         show_json(
             {
@@ -99,9 +135,15 @@ def show_verb(name: ScenarioArgument, settings: Settings = None, as_json: Json =
                 "digest": scenario.digest,
                 "warnings": scenario.warnings,
                 "strata": {axis: list(scenario.levels(axis)) for axis in scenario.strata_axes},
+                "population": document.population.model_dump(mode="json", exclude={"cells"}),
+                "persons": float(scenario.population.sum()),
+                "at_risk": _at_risk(scenario),
+                "covariates": _covariates(scenario),
                 "legs": _legs(document),
                 "branches": _branches(document),
-                "parameters": _parameters(document),
+                "rewards": _rewards(document),
+                "parameters": [assumption.as_data() for assumption in assumptions],
+                "dependence": [pair._asdict() for pair in scenario.dependence_report.pairs()],
                 "grades": count_grades(document),
                 "resolved": scenario.resolved,
             }
@@ -109,26 +151,51 @@ def show_verb(name: ScenarioArgument, settings: Settings = None, as_json: Json =
         return
     _show_header(scenario)
     _show_strata(scenario)
-    _show_journey(document)
-    heading("Parameters")
-    show(
-        table(
-            ["parameter", "meaning", "distribution", "unit", "index", "source", "grade"],
-            [
-                [
-                    row["name"],
-                    row["label"] or "",
-                    row["distribution"],
-                    row["unit"],
-                    ", ".join(row["index"]),
-                    ", ".join(row["source"]),
-                    row["grade"],
-                ]
-                for row in _parameters(document)
-            ],
-        )
-    )
+    _show_stages(scenario, assumptions)
+    _show_rewards(document)
+    _show_dependence(scenario)
     show("", "Grades: " + ", ".join(f"{count} {grade}" for grade, count in count_grades(document).items()))
+
+
+def _find(assumptions: Iterable[Assumption], name: str) -> Assumption:
+    """Return the parameter called ``name``, or the one that has an element called so."""
+    known = {assumption.name: assumption for assumption in assumptions}
+    for assumption in known.values():
+        if name == assumption.name or name in assumption.elements:
+            return assumption
+    raise UserError(f"--parameter {name}: unknown parameter{nearest(name, known) or f' (there are {len(known)})'}")
+
+
+def _show_parameter(scenario: Scenario, assumption: Assumption, *, as_json: bool) -> None:
+    if as_json:
+        show_json(assumption.as_data())
+        return
+    from simcore.cli.parameter_cards import show_card
+
+    show_card(scenario, assumption)
+
+
+def _show_stages(scenario: Scenario, assumptions: list[Assumption]) -> None:
+    """Print what is declared at each stage, and the parameters that are used there first."""
+    from simcore.cli.parameter_cards import column_heads, parameter_lines
+    from simcore.scenario.stages import AT_RISK, POPULATION, STAGE_TITLES, STAGES, TRANSIT
+
+    before = {
+        POPULATION: lambda: _show_population(scenario),
+        AT_RISK: lambda: _show_at_risk(scenario),
+        TRANSIT: lambda: _show_journey(scenario.document),
+    }
+    for stage in (*STAGES, None):
+        here = [assumption for assumption in assumptions if assumption.stage == stage]
+        if not here and stage not in before:
+            continue
+        heading(STAGE_TITLES[stage] if stage else "Used by nothing")
+        if stage in before:
+            before[stage]()
+        if here:
+            show(*([""] if stage in before else []), column_heads())
+            for assumption in here:
+                show(*parameter_lines(assumption))
 
 
 def _show_header(scenario: Scenario) -> None:
@@ -164,7 +231,6 @@ def _show_strata(scenario: Scenario) -> None:
 
 def _show_journey(document: Document) -> None:
     transit = document.transit
-    heading("Journey")
     entries = [f"{rule.point}{f' for {_where(rule.where)}' if rule.where else ''}" for rule in transit.entry.values()]
     show(
         pairs(
@@ -196,8 +262,9 @@ def _show_journey(document: Document) -> None:
     )
     branches = _branches(document)
     if branches:
-        heading("Choices on the way")
         show(
+            "",
+            "Choices on the way",
             table(
                 ["point", "rule", "for", "shares"],
                 [
@@ -211,5 +278,72 @@ def _show_journey(document: Document) -> None:
                     ]
                     for row in branches
                 ],
-            )
+            ),
         )
+
+
+def _show_population(scenario: Scenario) -> None:
+    population = scenario.document.population
+    year = scenario.document.cohort_year if population.year is None else population.year
+    values = {
+        "persons": whole(round(float(scenario.population.sum()))),
+        "from": "cells in the file" if population.table is None else f"{population.table}, year {year}",
+        "grade": population.grade or "",
+        "source": ", ".join(population.source or ()),
+    }
+    show(pairs({name: text for name, text in values.items() if text}))
+
+
+def _show_at_risk(scenario: Scenario) -> None:
+    at_risk = _at_risk(scenario)
+    lines = {line["label"]: line["text"] for line in at_risk["lines"]}
+    where = _where(scenario.document.at_risk.active)
+    show(pairs({"model": ", ".join(at_risk["in_use"]), "who": where or "everybody", **lines}))
+    covariates = _covariates(scenario)
+    if not covariates:
+        return
+    from simcore.scenario.citations import collect_citations
+
+    assert scenario.covariates is not None
+    origins = list(scenario.covariates.observed.origins)
+    cells = grid(["covariate", *origins])
+    for row in covariates:
+        name = f"{row['name']} ({'+' if row['sign'] > 0 else '-'})"
+        cells.add_row(name, *("--" if cell["imputed"] else figure(cell["value"]) for cell in row["cells"]))
+    imputed = sum(cell["imputed"] for row in covariates for cell in row["cells"])
+    panels = f", filled in by {scenario.covariates.panels} completed panels" if imputed else ""
+    show(
+        "",
+        f"Covariates near {scenario.covariates.observed.year} (+ more of it: more at risk; - less)",
+        cells,
+        f"-- missing: {imputed} of {len(covariates) * len(origins)} cells{panels}",
+    )
+    idle = sorted({citation.by for citation in collect_citations(scenario) if citation.use == "declared"})
+    if idle:
+        which = "none of them" if len(idle) == len(covariates) else f"all but {', '.join(idle)}"
+        show(f"taken by the at-risk model in use: {which}")
+
+
+def _show_rewards(document: Document) -> None:
+    rows = []
+    for reward in _rewards(document):
+        amounts: dict[tuple[Any, Any], list[str]] = {}
+        for amount in reward["amounts"]:
+            amounts.setdefault((amount["mean"], amount["cv"]), []).append(amount["of"])
+        for (mean, variation), places in amounts.items():
+            text = mean if isinstance(mean, str) else figure(mean)
+            if variation is not None:
+                text += f", cv {variation if isinstance(variation, str) else figure(variation)}"
+            rows.append([reward["name"], reward["unit"], text, ", ".join(places)])
+    if rows:
+        heading("Rewards: what a journey collects")
+        show(table(["reward", "unit", "amount", "with"], rows))
+
+
+def _show_dependence(scenario: Scenario) -> None:
+    from simcore.cli.parameter_cards import show_pairs
+
+    tied = list(scenario.dependence_report.pairs())
+    if tied:
+        heading("Dependence between parameters")
+        show_pairs(tied, _MOST_PAIRS)

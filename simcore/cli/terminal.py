@@ -88,6 +88,16 @@ def table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, right: Seque
     return made
 
 
+def grid(columns: Sequence[str], *, left: int = 1) -> Table:
+    """Return an empty table with one blank between columns, for many narrow ones; after the first ``left``, numbers."""
+    from rich.table import Table
+
+    made = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="bold")
+    for index, column in enumerate(columns):
+        made.add_column(visible(column), justify="left" if index < left else "right", overflow="fold")
+    return made
+
+
 def pairs(values: Mapping[str, str]) -> Table:
     """Return names and values below each other."""
     from rich.table import Table

@@ -14,7 +14,7 @@ def warmup_verb() -> None:
     """Compile all kernels (once per version and machine) by running a tiny scenario."""
     import simcore
     from simcore.compilation import cache_folder
-    from simcore.engines.agent import WALKERS
+    from simcore.engines.replicates import WALKERS
 
     begun = time.perf_counter()
     times: dict[str, str] = {}
@@ -25,6 +25,9 @@ def warmup_verb() -> None:
             start = time.perf_counter()
             simcore.run(scenario, replicates=2, seed=0, walker=walker, threads=1, store_ended=True).close()
             times[f"{walker} walker"] = duration(time.perf_counter() - start)
+        start = time.perf_counter()
+        simcore.run(scenario, replicates=2, seed=0, engine="cohort", threads=1, store_ended=True).close()
+        times["cohort engine"] = duration(time.perf_counter() - start)
         start = time.perf_counter()
         simcore.expected(scenario, draws=2)
         simcore.expected_rewards(scenario)

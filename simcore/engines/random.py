@@ -21,6 +21,12 @@ Address map (fixed; it decides every bit of every result)
         leg          cell, exploitation, leg         agent              k - 1           0-1 outcome, 2-3 re-attempt
         branch       cell, exploitation, point       agent              k - 1           0-1 branch
         cohort       cell and exploitation           draw of a state    iteration       0-3 binomial
+        sobol ...    scalar or effect, randomisation digit              0               0-1  scrambling matrix
+                                                     0                  1               0-1  digital shift
+        lhs ...      scalar or effect, randomisation lower part         round           0    permutation; c2 = 1, c3 = 0
+                                                     0                  0               0-1  jitter
+
+    ("...": ``parameter`` or ``shared``, see `simcore.uncertainty.points`)
 
     with c2 = replicate_id (shared_id for ``shared``, 0 for ``parameter``) and c3 = theta_id; k = 1, 2, ... is the
     attempt and ``iteration`` counts the rounds of a rejection sampler. A stratum is named by its levels, never by
@@ -224,3 +230,35 @@ def addressed_uniform(c0: np.uint32, c1: np.uint32, c2: np.uint32, c3: np.uint32
     """Return the uniform of words 0 and 1 of one block."""
     w0, w1, _, _ = philox4x32(c0, c1, c2, c3, key)
     return uniform52(w0, w1)
+
+
+@bare_kernel
+def fill_addressed_uniforms(
+    keys: npt.NDArray[np.uint64], theta_ids: npt.NDArray[np.uint32], uniforms: npt.NDArray[np.float64]
+) -> None:
+    """Fill ``uniforms`` (float64 [U, n]) with the addressed uniforms of ``theta_ids`` (uint32 [n]).
+
+    They are those of words 0 and 1 of the blocks at counter (0, 0, 0, theta_id). Written out as in `fill_blocks`, for
+    the same reason.
+    """
+    for column in range(keys.size):
+        line = uniforms[column]
+        first_key_0 = keys[column] & _MASK_32
+        first_key_1 = keys[column] >> _SHIFT_32
+        for row in range(theta_ids.size):
+            x0 = np.uint64(0)
+            x1 = np.uint64(0)
+            x2 = np.uint64(0)
+            x3 = np.uint64(theta_ids[row])
+            k0 = first_key_0
+            k1 = first_key_1
+            for _ in range(10):
+                product_0 = _MULTIPLIER_0 * (x0 & _MASK_32)
+                product_1 = _MULTIPLIER_1 * (x2 & _MASK_32)
+                x0 = (product_1 >> _SHIFT_32) ^ x1 ^ k0
+                x1 = product_1 & _MASK_32
+                x2 = (product_0 >> _SHIFT_32) ^ x3 ^ k1
+                x3 = product_0 & _MASK_32
+                k0 = (k0 + _WEYL_0) & _MASK_32
+                k1 = (k1 + _WEYL_1) & _MASK_32
+            line[row] = uniform52(np.uint32(x0), np.uint32(x1))

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, field
+import time
+from dataclasses import astuple, dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from simcore.engines.agent import WorkSpace, make_work_space, simulate_rows
 from simcore.engines.counts import Counts
+from simcore.engines.replicates import WorkSpace, make_work_space, simulate_rows
 from simcore.model import CompiledModel, Streams
 from simcore.runner.choice import EngineChoice
 from simcore.runner.slots import Slots
@@ -23,13 +24,17 @@ SLICES_OF_A_SHORT_RUN = 4  # per worker, so that a few heavy replicates keep all
 
 @dataclass(frozen=True)
 class Work:
-    """Everything that a task needs; shared by all threads, and read-only but for each thread's own work space."""
+    """Everything that a task needs; shared by all threads, and read-only but for each thread's own work space.
+
+    ``warm`` is set when a slice has ended: everything is compiled then.
+    """
 
     model: CompiledModel
     streams: Streams
     slots: Slots
     design: Design
     choice: EngineChoice
+    warm: threading.Event = field(default_factory=threading.Event, init=False, repr=False, compare=False)
     _own: threading.local = field(default_factory=threading.local, init=False, repr=False, compare=False)
 
     def work_space(self) -> WorkSpace:
@@ -68,15 +73,32 @@ class Block:
 
 @dataclass(frozen=True)
 class SliceReport:
-    """What a finished task tells: rows done, agents walked, at-risk shares held to one (over all replicates)."""
+    """What a finished task tells.
+
+    Attributes
+    ----------
+    rows, agents : int
+        Replicates done and bound victims walked.
+    held_shares : int
+        At-risk shares held to one, over all replicates.
+    timed_sets, timed_rows : int
+        Parameter sets drawn and replicates done in slices that were timed: those that began when one had ended, so that
+        no compiling is in them. A set whose replicates lie in several slices is drawn in each.
+    seconds_parameters, seconds_replicates : float
+        Time that these took: drawing parameter sets and their at-risk shares, and the replicates themselves [s].
+    """
 
     rows: int
     agents: int
     held_shares: int
+    timed_sets: int = 0
+    timed_rows: int = 0
+    seconds_parameters: float = 0.0
+    seconds_replicates: float = 0.0
 
     def __add__(self, other: SliceReport) -> SliceReport:
         """Return the sum of both."""
-        return SliceReport(self.rows + other.rows, self.agents + other.agents, self.held_shares + other.held_shares)
+        return SliceReport(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
 
 
 NOTHING = SliceReport(0, 0, 0)
@@ -109,12 +131,14 @@ def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceRepo
     model, design = work.model, work.design
     theta_ids = design.theta_ids(block.first + first, block.first + stop)
     replicate_ids = design.replicate_ids(block.first + first, block.first + stop)
+    warm, begun = work.warm.is_set(), time.perf_counter()
     # Ids of parameter sets grow by one at a time, so the distinct ones are a range.
     theta_row = theta_ids.astype(np.int64) - int(theta_ids[0])
     theta = model.draw_theta(work.streams, np.arange(int(theta_ids[0]), int(theta_ids[-1]) + 1, dtype=np.uint32))
     if block.theta is not None:
         block.theta[first:stop] = theta
     shares, held = model.at_risk_shares(theta)
+    drawn = time.perf_counter()
     scores = model.draw_scores(work.streams, theta_ids, replicate_ids)
     agents = simulate_rows(
         model.source,
@@ -134,4 +158,9 @@ def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceRepo
         block.counts,
         first,
     )
-    return SliceReport(stop - first, int(agents), int(held[theta_row].sum()))
+    report = SliceReport(stop - first, int(agents), int(held[theta_row].sum()))
+    if warm:
+        took = drawn - begun, time.perf_counter() - drawn
+        report = SliceReport(report.rows, report.agents, report.held_shares, len(theta), stop - first, *took)
+    work.warm.set()
+    return report

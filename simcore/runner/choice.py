@@ -10,12 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from simcore.engines.agent import COHORT, WALKERS
 from simcore.engines.cohort import counts_pay, crowds_of
+from simcore.engines.replicates import WALKERS
 from simcore.errors import ScenarioError, UserError, nearest
 from simcore.model import CompiledModel, Streams
 from simcore.source_zone.plan import FloatArray, IntArray, expected_bound
-from simcore.transit_zone.flows import no_flows
 from simcore.transit_zone.plan import FlowPlan
 
 AGENT_ENGINE, COHORT_ENGINE, AUTO = "agent", "cohort", "auto"
@@ -41,15 +40,15 @@ class EngineChoice:
     reason : str
         One sentence.
     way : int
-        What `simulate_rows` knows engine and walker by.
-    flows : FlowPlan
-        The expanded journeys, as far as the engine needs them.
+        What `simulate_rows` knows the walker by.
+    flows : FlowPlan or None
+        The expanded journeys, if the engine moves counts.
     """
 
     engine: str
     reason: str
     way: int
-    flows: FlowPlan
+    flows: FlowPlan | None
 
 
 def check_engine(engine: str, walker: str) -> None:
@@ -69,7 +68,7 @@ def check_engine(engine: str, walker: str) -> None:
 
 def walked(model: CompiledModel, walker: str = DEFAULT_WALKER, reason: str = "asked for") -> EngineChoice:
     """Return the agent engine as the choice."""
-    return EngineChoice(AGENT_ENGINE, reason, WALKERS[walker], no_flows(model.transit.attempt_cap))
+    return EngineChoice(AGENT_ENGINE, reason, WALKERS[walker], None)
 
 
 def choose_engine(
@@ -96,7 +95,7 @@ def choose_engine(
     if engine == AGENT_ENGINE:
         return walked(model, walker)
     if engine == COHORT_ENGINE:
-        return EngineChoice(COHORT_ENGINE, "asked for", COHORT, model.flows)
+        return EngineChoice(COHORT_ENGINE, "asked for", WALKERS[DEFAULT_WALKER], model.flows)
     if walker != DEFAULT_WALKER:
         return walked(model, walker, f"the walker {walker} was asked for")
     try:
@@ -116,7 +115,7 @@ def choose_engine(
         f"{saved:.2f} of the agent engine's"
     )
     if saved < WORTH_IT:
-        return EngineChoice(COHORT_ENGINE, found, COHORT, flows)
+        return EngineChoice(COHORT_ENGINE, found, WALKERS[DEFAULT_WALKER], flows)
     return walked(model, walker, found)
 
 

@@ -6,12 +6,16 @@ from typing import TYPE_CHECKING
 
 from simcore.errors import ResultsError
 from simcore.scenario.provenance import to_json
+from simcore.uncertainty.design import SOBOL
 
 if TYPE_CHECKING:
+    from simcore.model import CompiledModel
     from simcore.scenario import Scenario
     from simcore.store import Results
+    from simcore.uncertainty.design import Design
 
 SCENARIO_DOCUMENT = "scenario.json"
+DIMENSIONS_DOCUMENT = "design_dimensions.json"
 TABLE_PREFIX = "tables/"
 
 
@@ -19,6 +23,11 @@ def embedded_documents(scenario: Scenario) -> dict[str, str]:
     """Return name -> text of the resolved scenario and its tables, as a results file stores them."""
     tables = {TABLE_PREFIX + name: text for name, text in scenario.tables.items()}
     return {SCENARIO_DOCUMENT: to_json(scenario.resolved), **tables}
+
+
+def design_documents(model: CompiledModel, design: Design) -> dict[str, str]:
+    """Return name -> text of what a design adds: for a Sobol' design the dimension of every column, by name."""
+    return {DIMENSIONS_DOCUMENT: to_json(model.design_dimensions)} if design.kind == SOBOL else {}
 
 
 def scenario_of(results: Results) -> Scenario:

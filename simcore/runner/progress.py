@@ -17,9 +17,12 @@ class Progress:
         Bound victims walked so far.
     seconds : float
         Wall time since the first block started [s].
+    standing : str
+        How far the stopping rule is from being met, in words; empty if there is none.
     """
 
     replicates_done: int
     replicates: int
     agents: int
     seconds: float
+    standing: str = ""

@@ -12,14 +12,15 @@ from simcore.errors import ResultsError, UserError
 from simcore.model import RESULTS_VERSION, as_scenario, compile_model, frequent_event_share
 from simcore.runner.blocks import Work
 from simcore.runner.choice import check_engine, choose_engine
-from simcore.runner.embedding import embedded_documents
+from simcore.runner.embedding import design_documents, embedded_documents
 from simcore.runner.progress import Progress
 from simcore.runner.session import Session
 from simcore.runner.slots import make_slots, stored_axes
+from simcore.runner.stopping import Stopping, StoppingRule, read_rule
 from simcore.store import Results, Writer, open_results
 from simcore.store.description import Attribute
 from simcore.store.provenance import environment, utc_now
-from simcore.uncertainty.design import Design, make_design
+from simcore.uncertainty.design import RANDOM, Design, make_design
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -32,6 +33,8 @@ IDENTITY = (
     "seed",
     "requested_replicates",
     "nested",
+    "design",
+    "randomisation",
     "engine",
     "walker",
     "store_by",
@@ -39,12 +42,18 @@ IDENTITY = (
     "theta",
 )
 
+BEFORE_DESIGNS: dict[str, Attribute] = {"design": RANDOM, "randomisation": 0}  # of a file that does not say
+
+UNTIL_IDENTITY = ("until", "until_minimum")  # absent from a run without a stopping rule
+
 
 def run(
     scenario: Scenario | str | os.PathLike[str],
     *,
     replicates: int | None = None,
     nested: tuple[int, int] | None = None,
+    design: str = RANDOM,
+    randomisation: int = 0,
     seed: int | None = None,
     output: str | os.PathLike[str] | None = None,
     engine: str = "agent",
@@ -53,6 +62,8 @@ def run(
     store_by: Sequence[str] | None = None,
     store_ended: bool = False,
     store_theta: bool = True,
+    until: str | Sequence[str] | StoppingRule | None = None,
+    until_minimum: int | None = None,
     progress: Callable[[Progress], None] | None = None,
     command_line: str = "",
 ) -> Results:
@@ -66,6 +77,11 @@ def run(
         Replicates, each with its own draw of every parameter. Give this or ``nested``.
     nested : (int, int), optional
         Parameter sets, and replicates of each.
+    design : {"random", "sobol", "lhs"}
+        How parameter sets are spread: independent draws, a scrambled Sobol' sequence (a power of two of them) or a
+        Latin hypercube. In a single loop the shared effects are part of it.
+    randomisation : int
+        Number of an independent randomisation of a Sobol' design or Latin hypercube; 0 for ``random``.
     seed : int, optional
         0 <= seed < 2**64; drawn and stored if not given. The same scenario and seed give the same numbers for any
         number of threads.
@@ -85,6 +101,11 @@ def run(
         Store ended attempts by leg and cause too.
     store_theta : bool
         Store the drawn parameters too.
+    until : str, sequence of str, or StoppingRule, optional
+        End before ``replicates`` at the end of the first block at which this holds (all of it, if several), such as
+        ``"arrived.q95 mcse<=1%"``. The results are those of a run of exactly that many replicates.
+    until_minimum : int, optional
+        Replicates before which the rule is not asked; by default two blocks.
     progress : callable, optional
         Called with a `Progress` after every piece of work, in the calling thread.
     command_line : str, optional
@@ -104,15 +125,16 @@ def run(
         On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
     """
     scenario = as_scenario(scenario)
-    design = make_design(replicates, nested)
+    loop = make_design(replicates, nested, design, randomisation)
     seed = _checked_seed(seed)
     check_engine(engine, walker)
     workers = _checked_threads(threads)
+    stopping = _stopping(until, until_minimum, scenario, loop)
     model = compile_model(scenario, routes=walker == "collapsed")
     slots = make_slots(model, by=store_by, ended=store_ended)
     target = None if output is None else Path(output)
-    streams = model.streams(seed)
-    choice = choose_engine(model, streams, slots.stratum_slot, thetas=design.outer, engine=engine, walker=walker)
+    streams = model.streams(seed, loop)
+    choice = choose_engine(model, streams, slots.stratum_slot, thetas=loop.outer, engine=engine, walker=walker)
     attributes: dict[str, Attribute] = {
         "scenario_name": scenario.name,
         "scenario_title": scenario.document.title,
@@ -122,6 +144,8 @@ def run(
         "results_version": RESULTS_VERSION,
         "seed": str(seed),
         "generator": GENERATOR,
+        "design": loop.kind,
+        "randomisation": loop.randomisation,
         "engine": choice.engine,
         "engine_asked": engine,
         "engine_reason": choice.reason,
@@ -129,24 +153,40 @@ def run(
         "store_by": ",".join(stored_axes(model, store_by)),
         "ended": int(store_ended),
         "theta": int(store_theta),
+        **({} if stopping is None else stopping.identity),
         "command_line": command_line,
         "started_utc": utc_now(),
         **environment(),
     }
     if target is not None and os.path.lexists(target):
-        return _same_results(target, attributes, design)
-    attributes["frequent_event_share"] = frequent_event_share(model, streams, design.outer)
-    work = Work(model, streams, slots, design, choice)
+        return _same_results(target, attributes, loop)
+    attributes["frequent_event_share"] = frequent_event_share(model, streams, loop.outer)
+    work = Work(model, streams, slots, loop, choice)
     with Writer(
         target,
         slots.layout,
-        replicates=design.replicates,
-        thetas=design.outer,
+        replicates=loop.replicates,
+        thetas=loop.outer,
         attributes=attributes,
-        documents=embedded_documents(scenario),
+        documents=embedded_documents(scenario) | design_documents(model, loop),
         store_theta=store_theta,
     ) as writer:
-        return Session(work, writer, workers, store_theta, progress).run()
+        return Session(work, writer, workers, store_theta, progress, stopping).run()
+
+
+def _stopping(
+    until: str | Sequence[str] | StoppingRule | None, minimum: int | None, scenario: Scenario, design: Design
+) -> Stopping | None:
+    if until is not None:
+        if design.kind != RANDOM:
+            raise UserError(
+                f"until, design = '{design.kind}': a rule counts independent replicates, and only all points of this "
+                "design together are even; use design 'random'"
+            )
+        return Stopping(read_rule(until, scenario), design, minimum)
+    if minimum is not None:
+        raise UserError(f"until_minimum = {minimum}: there is no rule that it is the minimum of; give until too")
+    return None
 
 
 def _checked_seed(seed: int | None) -> int:
@@ -179,7 +219,11 @@ def _same_results(target: Path, attributes: dict[str, Attribute], design: Design
         "requested_replicates": design.replicates,
         "nested": [design.outer, design.inner],
     }
-    different = [key for key in IDENTITY if not _equal(results.attributes.get(key), wanted[key])]
+    stored = BEFORE_DESIGNS | results.attributes
+    if "until" in stored:  # the file may have ended before the maximum, and says then what it holds
+        stored = stored | {"requested_replicates": stored["until_maximum"], "nested": wanted["nested"]}
+    different = [key for key in IDENTITY if not _equal(stored.get(key), wanted[key])]
+    different += [key for key in UNTIL_IDENTITY if not _equal(stored.get(key), wanted.get(key))]
     if different:
         results.close()
         raise ResultsError(
@@ -198,5 +242,5 @@ def _same_results(target: Path, attributes: dict[str, Attribute], design: Design
 
 def _equal(stored: object, wanted: object) -> bool:
     if isinstance(wanted, list):
-        return stored is not None and [int(n) for n in stored] == wanted  # type: ignore[attr-defined]
+        return stored is not None and list(stored) == wanted  # type: ignore[call-overload]
     return str(stored) == str(wanted)

@@ -20,9 +20,12 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
+import numpy as np
+
 from simcore.runner.blocks import NOTHING, Block, SliceReport, Work, new_block, simulate_slice, slices
 from simcore.runner.memory import peak_memory_bytes
 from simcore.runner.progress import Progress
+from simcore.runner.stopping import Stopping
 from simcore.store import EncodedBlock, Results, Writer, encode_block
 from simcore.store.layout import CHUNK_ROWS
 from simcore.store.partial_file import undisturbed
@@ -96,6 +99,8 @@ class Session:
         Store the drawn parameters too.
     progress : callable, optional
         Called in the calling thread whenever a task has ended.
+    stopping : Stopping, optional
+        Told of every committed block; may end the run at the end of one.
     """
 
     def __init__(
@@ -105,12 +110,14 @@ class Session:
         workers: int,
         store_theta: bool,
         progress: Callable[[Progress], None] | None,
+        stopping: Stopping | None = None,
     ) -> None:
         self.work = work
         self.writer = writer
         self.workers = workers
         self.store_theta = store_theta
         self.progress = progress
+        self.stopping = stopping
         self.done = NOTHING
         """Sum over all slices that have ended."""
         self.kept = NOTHING
@@ -226,8 +233,21 @@ class Session:
             self.kept += under_way.report
             self.used.append(under_way.block)
             written += 1
+            if self._is_enough(under_way.block):
+                del self.under_way[:written]
+                self._stop_at(under_way.block.stop)
+                return True
         del self.under_way[:written]
         return written > 0
+
+    def _is_enough(self, block: Block) -> bool:
+        """Tell the stopping rule of a committed block, and return whether it ends the run."""
+        if self.stopping is None:
+            return False
+        totals = {
+            name: getattr(block.counts, name).sum(axis=0, dtype=np.int64) for name in self.stopping.rule.variables
+        }
+        return self.stopping.take(totals, block.stop)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -243,18 +263,22 @@ class Session:
     def _stop_early(self) -> None:
         """End the run with the block at hand, which is the first one that is not computed; drop what comes after it."""
         ends = [under_way.block.stop for under_way in self.under_way if not under_way.computed]
-        self.stop = ends[0] if ends else self.begun
+        self._stop_at(ends[0] if ends else self.begun)
+
+    def _stop_at(self, stop: int) -> None:
+        """Let the run end at a row at which a block ends; drop what comes after it."""
+        self.stop = self.begun = stop
         for under_way in self.under_way:
-            if under_way.block.first >= self.stop:
+            if under_way.block.first >= stop:
                 for task in under_way.tasks:
                     task.cancel()
-        self.under_way = [under_way for under_way in self.under_way if under_way.block.first < self.stop]
-        self.begun = self.stop
+        self.under_way = [under_way for under_way in self.under_way if under_way.block.first < stop]
 
     def _report(self) -> None:
         if self.progress is not None and self.done.rows:
             seconds = time.perf_counter() - self.started
-            self.progress(Progress(self.done.rows, self.work.design.replicates, self.done.agents, seconds))
+            standing = "" if self.stopping is None else self.stopping.rule.standing()
+            self.progress(Progress(self.done.rows, self.work.design.replicates, self.done.agents, seconds, standing))
 
     def _finish(self) -> Results:
         design = self.work.design
@@ -263,8 +287,10 @@ class Session:
             for first in range(0, thetas, CHUNK_ROWS):
                 ids = Design(min(first + CHUNK_ROWS, thetas)).theta_ids(first, min(first + CHUNK_ROWS, thetas))
                 self.writer.write_theta(first, self.work.model.draw_theta(self.work.streams, ids))
+        enough = self.stopping is not None and self.stopping.met
         return self.writer.finish(
-            "complete" if self.writer.rows == design.replicates else "interrupted",
+            "complete" if enough or self.writer.rows == design.replicates else "interrupted",
+            enough=enough,
             attributes={
                 "finished_utc": utc_now(),
                 "wall_seconds": time.perf_counter() - self.started,
@@ -272,5 +298,10 @@ class Session:
                 "held_shares": self.kept.held_shares,
                 "threads": self.workers,
                 "peak_memory_bytes": peak_memory_bytes(),
+                "seconds_parameters": self.kept.seconds_parameters,
+                "seconds_replicates": self.kept.seconds_replicates,
+                "timed_parameter_sets": self.kept.timed_sets,
+                "timed_replicates": self.kept.timed_rows,
+                **({} if self.stopping is None else self.stopping.outcome()),
             },
         )

@@ -5,11 +5,12 @@ Models are found by name through the entry-point group ``simcore.at_risk_models`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
 
 from simcore.errors import ScenarioError, nearest
+from simcore.scenario.locations import KeyPath
 from simcore.scenario.references import Reference
 
 if TYPE_CHECKING:
@@ -19,7 +20,13 @@ GROUP = "simcore.at_risk_models"
 
 
 class AtRiskModel(Protocol):
-    """What a model class offers to the scenario room; the source zone asks it for more."""
+    """What a model class offers to the scenario room; the source zone asks it for ``compile`` too.
+
+    Four more static methods may be there: ``members(block, scenario)``, the names of other models whose shares it
+    takes; ``covariates(block, scenario)``, the names of the covariates that it takes; ``remarks(block, scenario)``,
+    what is odd but not wrong, as (key path, text); and ``describe(block, scenario)``, what a reader of the scenario
+    should see, as (label, text).
+    """
 
     name: ClassVar[str]
     Block: ClassVar[Any]
@@ -58,3 +65,29 @@ def load_model(name: str) -> type[AtRiskModel]:
     except (ImportError, AttributeError) as error:
         raise ScenarioError(f"the at-risk model {name!r} ({entry.value}) cannot be loaded: {error}") from None
     return cast("type[AtRiskModel]", model)
+
+
+def members_of(model: type[AtRiskModel], block: Any, scenario: Scenario) -> tuple[str, ...]:
+    """Return the names of the other models that ``model`` takes shares from; the scenario need not be sound yet."""
+    members = getattr(model, "members", None)
+    return () if members is None else tuple(members(block, scenario))
+
+
+def remarks_of(model: type[AtRiskModel], block: Any, scenario: Scenario) -> Sequence[tuple[KeyPath, str]]:
+    """Return what ``model`` finds odd but not wrong about a sound scenario: key path and text."""
+    remarks = getattr(model, "remarks", None)
+    return () if remarks is None else tuple(remarks(block, scenario))
+
+
+def describe_at_risk(scenario: Scenario) -> list[tuple[str, str]]:
+    """Return (label, text) of what the at-risk model in use has to say about itself; empty for one that says nothing.
+
+    Members of a mixture come after the mixture, with their name in front of the label.
+    """
+    lines: list[tuple[str, str]] = []
+    for name, (model, block) in scenario.at_risk_in_use.items():
+        describe = getattr(model, "describe", None)
+        if describe is not None:
+            prefix = "" if name == scenario.document.at_risk.model else f"{name}: "
+            lines.extend((f"{prefix}{label}", text) for label, text in describe(block, scenario))
+    return lines

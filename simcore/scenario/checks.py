@@ -11,11 +11,15 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from simcore.errors import ScenarioError
+from simcore.scenario.at_risk_models import remarks_of
+from simcore.scenario.design import check_design
+from simcore.scenario.distributions.fitting import LARGEST_RESIDUAL, fit_reports, misfit_text
 from simcore.scenario.fields import CONTINUE, ENTRY, REST, ParameterReference, Rule, Selector, split_reference
 from simcore.scenario.locations import KeyPath, show_path
 from simcore.scenario.references import Reference
-from simcore.scenario.rewards import check_rewards
+from simcore.scenario.rewards import LARGEST_AMOUNT, LARGEST_VARIATION, check_rewards
 from simcore.scenario.schema import MOST_RISK_BITS
+from simcore.scenario.switches import check_switches, components_of, support_of
 from simcore.scenario.walk import walk
 
 if TYPE_CHECKING:
@@ -29,10 +33,15 @@ _LIMITS = {
     "factor": (0.0, math.inf),
     "standard_deviation": (0.0, math.inf),
     "odds_ratio": (0.0, math.inf),
-    "reward": (0.0, math.inf),
-    "variation": (0.0, math.inf),
+    "reward": (0.0, LARGEST_AMOUNT),
+    "variation": (0.0, LARGEST_VARIATION),
     "log_effect": (-math.inf, math.inf),
+    "mean_share": (0.0, 1.0),
+    "correlation": (0.0, 1.0),
+    "category": (-math.inf, math.inf),
 }
+# A distribution without an end is held to these by the largest value that it can be drawn as, when it is compiled.
+_LIMITS_OF_DRAWS = ("reward", "variation")
 _SUM_TOLERANCE = 1e-9
 
 
@@ -47,11 +56,12 @@ def check_scenario(scenario: Scenario) -> None:
     stages: tuple[tuple[Check, ...], ...] = (
         (check_groups,),
         (check_selectors, check_axes, check_roles, check_graph, check_rewards, check_sources, check_parameters_exist),
+        (check_switches,),
         (check_simplices,),
         (check_rules,),
         (check_journeys,),
         (check_uses,),
-        (check_combined_shares,),
+        (check_combined_shares, check_dependence, check_design),
     )
     for checks in stages:
         errors = [error for check in checks for error in check(scenario)]
@@ -64,6 +74,13 @@ def check_scenario(scenario: Scenario) -> None:
 def _known(scenario: Scenario, key: KeyPath, what: str, name: str, known: tuple[str, ...]) -> Iterator[ScenarioError]:
     if name not in known:
         yield scenario.error(key, scenario.unknown(what, name, known))
+
+
+def _documents(scenario: Scenario) -> Iterator[tuple[object, KeyPath]]:
+    """Yield (validated table, its key path): the file, and the table of every at-risk model in use."""
+    yield scenario.document, ()
+    for name, (_, block) in scenario.at_risk_in_use.items():
+        yield block, ("at_risk", name)
 
 
 def check_groups(scenario: Scenario) -> Iterator[ScenarioError]:
@@ -79,8 +96,7 @@ def check_groups(scenario: Scenario) -> Iterator[ScenarioError]:
 def check_selectors(scenario: Scenario) -> Iterator[ScenarioError]:
     """Every ``where`` names levels or groups that exist."""
     selectors: list[tuple[KeyPath, Selector]] = []
-    blocks = (scenario.document, ()), (scenario.at_risk_block, ("at_risk", scenario.document.at_risk.model))
-    for value, prefix in blocks:
+    for value, prefix in _documents(scenario):
         selectors += [((*path, "where"), rule.where) for path, rule in walk(value, prefix) if isinstance(rule, Rule)]
     selectors.append((("at_risk", "active"), scenario.document.at_risk.active))
     for key, selector in selectors:
@@ -186,8 +202,7 @@ def check_sources(scenario: Scenario) -> Iterator[ScenarioError]:
 def check_parameters_exist(scenario: Scenario) -> Iterator[ScenarioError]:
     """Every reference names a parameter, and its levels fit the parameter's index."""
     parameters = scenario.document.parameters
-    blocks = (scenario.document, ()), (scenario.at_risk_block, ("at_risk", scenario.document.at_risk.model))
-    for value, prefix in blocks:
+    for value, prefix in _documents(scenario):
         for key, text in walk(value, prefix):
             if not isinstance(text, ParameterReference):
                 continue
@@ -207,23 +222,24 @@ def check_simplices(scenario: Scenario) -> Iterator[ScenarioError]:
     document = scenario.document
     for name, rule in document.destinations.split.items():
         key: KeyPath = ("destinations", "split", name, "shares")
-        yield from _components(scenario, key, rule.shares, "destination", scenario.levels("destination"), whole=True)
+        known = scenario.levels("destination")
+        yield from check_components(scenario, key, rule.shares, "destination", known, whole=True)
     for point, rules in document.transit.branches.items():
         leaving = tuple(leg for leg, entry in document.transit.legs.items() if entry.from_ == point)
         for name, branch in rules.items():
             key = ("transit", "branches", point, name, "shares")
             if isinstance(branch.shares, str):
-                yield from _components(scenario, key, branch.shares, f"leg from {point}", leaving)
+                yield from check_components(scenario, key, branch.shares, f"leg from {point}", leaving)
             elif branch.shares is not None:
                 yield from _share_table(scenario, key, branch.shares)
     for name, leg in document.transit.legs.items():
         if leg.split is not None:
             key = ("transit", "legs", name, "split")
             known = (CONTINUE, *scenario.levels("cause"))
-            yield from _components(scenario, key, leg.split, "cause", known, needed=(CONTINUE,))
+            yield from check_components(scenario, key, leg.split, "cause", known, needed=(CONTINUE,))
 
 
-def _components(
+def check_components(
     scenario: Scenario,
     key: KeyPath,
     text: str,
@@ -233,20 +249,25 @@ def _components(
     whole: bool = False,
     needed: tuple[str, ...] = (),
 ) -> Iterator[ScenarioError]:
+    """Yield what is wrong with the simplex ``text`` at ``key``: its components must be ``known``, and ``needed`` there.
+
+    ``what`` names a component in messages; with ``whole`` every known one is needed.
+    """
     name, _ = split_reference(text)
     distribution = scenario.document.parameters[name].distribution
-    if not distribution.is_simplex:
+    components = components_of(scenario, name)
+    if not components:
         yield scenario.error(key, f"{name!r} is one number ({distribution.family}), but shares are needed here")
         return
-    table = {"fixed_shares": "shares"}.get(distribution.family)
+    table = {"fixed_shares": "shares", "switch": "cases"}.get(distribution.family)
     table = table or ("means" if getattr(distribution, "means", None) is not None else "alpha")
     place: KeyPath = ("parameters", name, "distribution", table)
-    for component in distribution.components:
+    for component in components:
         if component not in known:
             unknown = scenario.unknown(what, component, known)
             yield scenario.error((*place, component), f"{unknown} (used in {show_path(key)})")
     for component in known if whole else needed:
-        if component not in distribution.components:
+        if component not in components:
             yield scenario.error((*place, component), f"missing key (needed in {show_path(key)})")
 
 
@@ -255,8 +276,8 @@ def _share_table(scenario: Scenario, key: KeyPath, shares: Mapping[str, str]) ->
     total = 0.0
     for text in shares.values():
         if text != REST:
-            distribution = scenario.document.parameters[split_reference(text)[0]].distribution
-            total += 0.0 if distribution.is_simplex else distribution.support()[1]
+            name, _ = split_reference(text)
+            total += 0.0 if components_of(scenario, name) else support_of(scenario, name)[1]
     count = len(shares) - 1
     if count > 1 and total > 1.0 + _SUM_TOLERANCE:
         yield scenario.error(key, f"the {count} shares beside the rest can sum to {total:g}, limit 1")
@@ -307,10 +328,19 @@ def check_uses(scenario: Scenario) -> Iterator[ScenarioError]:
                     yield scenario.error(
                         reference.key, f"{name!r} is indexed by {axis!r}, which has no single level here"
                     )
-        if parameter.distribution.is_simplex != (reference.role == "shares"):
-            kind = "a vector of shares" if parameter.distribution.is_simplex else "one number"
+        is_simplex = bool(components_of(scenario, name))
+        if reference.role == "category" and is_simplex:
+            yield scenario.error(reference.key, f"{name!r} is a vector of shares, but a choice is needed here")
+        elif is_simplex != (reference.role == "shares"):
+            kind = "a vector of shares" if is_simplex else "one number"
             wanted = "shares are" if reference.role == "shares" else f"one number (a {_words(reference)}) is"
             yield scenario.error(reference.key, f"{name!r} is {kind}, but {wanted} needed here")
+        elif parameter.distribution.is_category != (reference.role == "category"):
+            family = parameter.distribution.family
+            kind, wanted = f"a quantity ({family})", "a choice (categorical or discrete_uniform)"
+            if parameter.distribution.is_category:
+                kind, wanted = f"a choice ({family})", f"a quantity (a {_words(reference)})"
+            yield scenario.error(reference.key, f"{name!r} is {kind}, but {wanted} is needed here")
         elif reference.role != "shares" and (name, reference.role) not in seen:
             seen.add((name, reference.role))
             yield from _within_limits(scenario, reference, name)
@@ -323,8 +353,7 @@ def check_combined_shares(scenario: Scenario) -> Iterator[ScenarioError]:
     for name, level in levels.items():
         if level.share is None:
             continue
-        distribution = scenario.document.parameters[split_reference(level.share)[0]].distribution
-        largest += distribution.support()[1]
+        largest += support_of(scenario, split_reference(level.share)[0])[1]
         if largest > 1.0 + _SUM_TOLERANCE:
             yield scenario.error(
                 ("strata", "exploitation", name, "share"),
@@ -333,16 +362,27 @@ def check_combined_shares(scenario: Scenario) -> Iterator[ScenarioError]:
             return
 
 
+def check_dependence(scenario: Scenario) -> Iterator[ScenarioError]:
+    """Stated rank correlations are about numbers that are drawn, do not contradict each other and fit a joint law."""
+    yield from _sound(lambda: scenario.dependence_report)
+
+
 def _words(reference: Reference) -> str:
     return reference.role.replace("_", " ")
 
 
 def _within_limits(scenario: Scenario, reference: Reference, name: str) -> Iterator[ScenarioError]:
     distribution = scenario.document.parameters[name].distribution
+    if distribution.family == "switch":  # its cases have the limits
+        return
     lowest, highest = distribution.support()
     least, most = _LIMITS[reference.role]
+    if highest == math.inf and reference.role in _LIMITS_OF_DRAWS:
+        most = math.inf
+    is_anchor = reference.role == "mean_share"
     below = lowest < least or (reference.role == "odds_ratio" and lowest == 0.0 and distribution.lowest_is_reached)
-    if not below and not highest > most:
+    below = below or (is_anchor and not highest > least)
+    if not below and not highest > most and not (is_anchor and not lowest < most):
         return
     end, value = ("min", lowest) if below else ("max", highest)
     key: KeyPath = ("parameters", name, "distribution")
@@ -357,8 +397,10 @@ def _within_limits(scenario: Scenario, reference: Reference, name: str) -> Itera
         if below and reference.role == "odds_ratio":
             advice = "; add a `lower` above 0"
     limit = "above 0" if reference.role == "odds_ratio" else (f"{least:g} or more" if below else f"{most:g} or less")
-    if reference.role == "probability":
+    if reference.role in ("probability", "correlation"):
         limit = "from 0 to 1"
+    elif is_anchor:
+        limit = "between 0 and 1"
     got = f"got {value:g}" if key[-1] != "distribution" else f"but this {distribution.family} reaches {value:g}"
     text = f"a {_words(reference)} must be {limit}, {got} (used in {show_path(reference.key)}){advice}"
     yield scenario.error(key, text)
@@ -370,11 +412,19 @@ def add_warnings(scenario: Scenario) -> None:
     for name in scenario.document.parameters:
         if name not in used:
             scenario.warn(("parameters", name), "is not used")
+        for path, report in fit_reports(scenario.document.parameters[name].distribution):
+            if report.largest_residual > LARGEST_RESIDUAL:
+                scenario.warn(("parameters", name, "distribution", *path), misfit_text(report))
     journeys = [scenario.journey(place) for place in scenario.active_strata]
     legs = {leg for journey in journeys for leg in journey.legs}
     for leg in scenario.levels("leg"):
         if leg not in legs:
             scenario.warn(("transit", "legs", leg), "no stratum takes this leg")
+    for key, text in scenario.dependence_report.remarks:
+        scenario.warn(key, text)
+    for model, block in scenario.at_risk_in_use.values():
+        for key, text in remarks_of(model, block, scenario):
+            scenario.warn(key, text)
     if not scenario.active_strata:
         scenario.warn(("at_risk", "active"), "selects no stratum, so nobody is at risk")
     elif not scenario.population.any():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from simcore.scenario.fields import CONTINUE, ENTRY, split_reference
 from simcore.scenario.locations import KeyPath
 from simcore.scenario.references import Coordinates
+from simcore.scenario.switches import components_of
 
 if TYPE_CHECKING:
     from simcore.scenario.validated import Scenario
@@ -65,7 +66,7 @@ def leg_causes(scenario: Scenario, leg: str) -> tuple[str, ...]:
         possible = set(declared.net)
     else:
         name, _ = split_reference(declared.split or "")
-        possible = set(scenario.document.parameters[name].distribution.components) - {CONTINUE}
+        possible = set(components_of(scenario, name)) - {CONTINUE}
     return tuple(cause for cause in scenario.levels("cause") if cause in possible)
 
 
@@ -79,7 +80,7 @@ def _fork(scenario: Scenario, point: str, coordinates: Coordinates) -> Fork:
         if isinstance(rule.shares, dict):
             return Fork(tuple(rule.shares), rule.shares)
         name, _ = split_reference(rule.shares or "")
-        return Fork(scenario.document.parameters[name].distribution.components, rule.shares)
+        return Fork(components_of(scenario, name), rule.shares)
     if len(outgoing) == 1:
         return Fork(outgoing)
     stratum = ", ".join(f"{axis} = {level!r}" for axis, level in coordinates.items()) or "any stratum"

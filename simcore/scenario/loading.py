@@ -16,10 +16,12 @@ from pydantic import ValidationError
 from simcore.errors import ScenarioError, nearest
 from simcore.scenario.at_risk_models import AtRiskModel, known_models, load_model
 from simcore.scenario.checks import check_scenario
+from simcore.scenario.covariates import Covariates, check_sources, make_covariates, read_observed
 from simcore.scenario.fields import Table
 from simcore.scenario.finding import find_scenario, read_toml_text, shown_path
 from simcore.scenario.locations import KeyPath
 from simcore.scenario.messages import Problem, problems
+from simcore.scenario.panels import read_panels
 from simcore.scenario.patches import Layer, Layers, parse_key, setting_layers
 from simcore.scenario.population import population_from_cells, population_from_table
 from simcore.scenario.provenance import normal_form, scenario_digest
@@ -34,7 +36,7 @@ _POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document
 _NESTED = "tables or lists are nested too deeply"
 
 
-def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> Scenario:
+def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = (), panels: bool = True) -> Scenario:
     """Load and check a scenario.
 
     Parameters
@@ -44,6 +46,9 @@ def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> 
     settings : sequence of str
         ``"path=value"`` each, applied in order after the file; the value is TOML, as in
         ``"parameters.rho.distribution.value=0.1"``.
+    panels : bool
+        False: completed panels of covariates are neither read nor needed, and a missing value is NaN. For what makes
+        the panels; such a scenario is not checked as a whole and cannot be run.
 
     Returns
     -------
@@ -58,10 +63,10 @@ def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = ()) -> 
         raise ScenarioError(f"settings = {settings!r}: must be a list of settings, such as ['path=value']")
     path = find_scenario(name_or_path)
     layers = Layers((*read_layers(path), *setting_layers(settings)))
-    return _build(layers, _table_files(layers), path)
+    return _build(layers, _table_files(layers), path, panels=panels)
 
 
-def scenario_from_embedded(resolved_json: str, tables: Mapping[str, str]) -> Scenario:
+def scenario_from_embedded(resolved_json: str, tables: Mapping[str, str], *, above: Sequence[Layer] = ()) -> Scenario:
     """Rebuild a scenario from what a results file holds.
 
     Parameters
@@ -70,6 +75,8 @@ def scenario_from_embedded(resolved_json: str, tables: Mapping[str, str]) -> Sce
         `Scenario.resolved` as JSON (`simcore.scenario.provenance.to_json`).
     tables : dict
         `Scenario.tables`.
+    above : sequence of Layer
+        Patches and settings on top of it (`simcore.scenario.patches`).
 
     Raises
     ------
@@ -83,7 +90,7 @@ def scenario_from_embedded(resolved_json: str, tables: Mapping[str, str]) -> Sce
         raise ScenarioError(f"{shown}: not JSON: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise ScenarioError(f"{shown}: must be a table")
-    layers = Layers((Layer(shown, data),))
+    layers = Layers((Layer(shown, data), *above))
 
     def read(key: KeyPath, name: str) -> tuple[str, str]:
         if name not in tables:
@@ -182,7 +189,7 @@ def _validate_blocks(layers: Layers, at_risk: AtRisk) -> tuple[type[AtRiskModel]
     return models[at_risk.model], blocks
 
 
-def _build(layers: Layers, read: ReadTable, path: Path | None) -> Scenario:
+def _build(layers: Layers, read: ReadTable, path: Path | None, *, panels: bool = True) -> Scenario:
     """Validate the data of ``layers``, read its tables and check the whole."""
     try:
         document = Document.model_validate(layers.data)
@@ -204,6 +211,7 @@ def _build(layers: Layers, read: ReadTable, path: Path | None) -> Scenario:
         sources = read_sources(*table(("sources", "table"), document.sources.table))
     population = _read_population(document, layers, table, sources)
     population.setflags(write=False)
+    covariates = _read_covariates(document, layers, table, sources, path, panels=panels)
     resolved = normal_form(document, blocks)
     scenario = Scenario(
         document=document,
@@ -215,9 +223,12 @@ def _build(layers: Layers, read: ReadTable, path: Path | None) -> Scenario:
         path=path,
         at_risk_model=model,
         at_risk_block=blocks[document.at_risk.model],
+        at_risk_blocks=blocks,
         layers=layers,
+        covariates=covariates,
     )
-    check_scenario(scenario)
+    if panels:  # without them an at-risk model may find its covariates incomplete
+        check_scenario(scenario)
     return scenario
 
 
@@ -235,3 +246,39 @@ def _read_population(
             text = Scenario.unknown("source", source, sources)
             raise ScenarioError(f"{place}: source_id: {text if document.sources else 'there is no table of sources'}")
     return persons
+
+
+def _read_covariates(
+    document: Document,
+    layers: Layers,
+    table: ReadTable,
+    sources: Mapping[str, Any],
+    path: Path | None,
+    *,
+    panels: bool,
+) -> Covariates | None:
+    """Return the completed covariates; without ``panels`` a missing value stays NaN."""
+    declared = document.covariates
+    if declared is None:
+        return None
+    text, shown = table(("covariates", "table"), declared.table)
+    year = document.cohort_year if declared.year is None else declared.year
+    observed = read_observed(text, shown, declared, document.strata.levels("origin"), year, layers)
+    check_sources(observed, sources)
+    if not panels:
+        return make_covariates(observed, observed.values[np.newaxis].copy())
+    changed = [layer.shown for layer in layers.layers if layer.folder is None and path is not None]
+    command = " ".join(["simcore impute", "FILE" if path is None else shown_path(path), *changed])
+    if declared.panels is not None:
+        text, shown = table(("covariates", "panels"), declared.panels)
+        again = f"{command} -o {'PANELS.csv' if changed else shown}"
+        return make_covariates(observed, read_panels(text, shown, observed, again))
+    cells = observed.missing_cells()
+    if cells:
+        named = "; ".join(f"{origin}, {name}" for origin, name in cells[:6]) + ("; ..." if len(cells) > 6 else "")
+        raise layers.error(
+            ("covariates",),
+            f"no value within {declared.window} years of {year} in {len(cells)} cells ({named}): "
+            f"make panels with '{command} -o PANELS.csv' and name them in covariates.panels",
+        )
+    return make_covariates(observed, observed.values[np.newaxis].copy())

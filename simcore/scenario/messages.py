@@ -8,7 +8,6 @@ from typing import Any
 from pydantic import ValidationError
 
 from simcore.errors import nearest
-from simcore.scenario.distributions import FAMILIES
 from simcore.scenario.fields import shown
 from simcore.scenario.locations import KeyPath
 from simcore.scenario.patches import holds
@@ -81,7 +80,8 @@ def _text(error: Mapping[str, Any]) -> str:
         case "union_tag_not_found":
             return "missing key: family" if isinstance(value, Mapping) else f"must be a table, got {shown(value)}"
         case "union_tag_invalid":
-            return _choice(context["tag"], FAMILIES)
+            expected = str(context["expected_tags"]).replace("'", "").split(", ")
+            return _choice(context["tag"], tuple(expected))
     return " ".join(str(error["msg"]).split())
 
 

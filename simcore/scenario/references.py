@@ -10,15 +10,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from simcore.scenario.distributions import ScalarDistribution, SimplexDistribution
+from simcore.scenario.distributions import AnyDistribution
 from simcore.scenario.locations import KeyPath
 
 Coordinates = Mapping[str, str]
 """Axis -> level; the axes are those of the strata, and ``leg`` on a leg."""
 
 Role = Literal[
-    "probability", "hazard", "factor", "odds_ratio", "standard_deviation", "log_effect", "shares", "reward", "variation"
-]
+    "probability", "hazard", "factor", "odds_ratio", "standard_deviation", "log_effect", "shares", "reward",
+    "variation", "mean_share", "correlation", "category",
+]  # fmt: skip
 """What a parameter is used as; `simcore.scenario.checks` knows the limits of each."""
 
 
@@ -65,17 +66,16 @@ class ParameterElement:
     name: str
     parameter: str
     coordinates: Coordinates
-    distribution: ScalarDistribution | SimplexDistribution
+    distribution: AnyDistribution
     columns: tuple[str, ...]
     components: tuple[str, ...]
 
 
 def make_element(
-    parameter: str, coordinates: Coordinates, distribution: ScalarDistribution | SimplexDistribution
+    parameter: str, coordinates: Coordinates, distribution: AnyDistribution, components: tuple[str, ...]
 ) -> ParameterElement:
     """Return the element of ``parameter`` at ``coordinates`` (its index axes in order)."""
     name = f"{parameter}[{','.join(coordinates.values())}]" if coordinates else parameter
-    components = distribution.components
     columns = tuple(f"{name}[{component}]" for component in components) if components else (name,)
     return ParameterElement(name, parameter, coordinates, distribution, columns, components)
 

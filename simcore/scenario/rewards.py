@@ -20,18 +20,25 @@ from simcore.scenario.references import Coordinates, Reference, Role
 if TYPE_CHECKING:
     from simcore.scenario.validated import Scenario
 
+LARGEST_AMOUNT = 1e100
+LARGEST_VARIATION = 1e20
+"""Limits of amounts and of coefficients of variation: squares of sums over the longest journeys, times the largest
+numbers of victims, stay far below the largest float64 (1.8e308)."""
+
 INTERCEPTIONS, ATTEMPTS = "interceptions", "attempts"
 BUILT_IN = (INTERCEPTIONS, ATTEMPTS)
 
 
-def _number_or_reference(value: Any) -> Any:
+def _number_or_reference(value: Any, most: float = LARGEST_AMOUNT) -> Any:
     """Check the two forms of one number here, so that messages speak of both."""
     if isinstance(value, str):
         return check_reference(value)
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise problem(f"must be a number or a parameter, got {shown(value)}")
-    if not math.isfinite(value) or value < 0:
-        raise problem(f"must be a finite number, 0 or more, got {shown(value)}")
+    if math.isnan(value) or value < 0:
+        raise problem(f"must be 0 or more, got {shown(value)}")
+    if value > most:
+        raise problem(f"must be {most:g} or less, got {shown(value)}")
     return float(value) + 0.0
 
 
@@ -40,14 +47,19 @@ def _mark_reference(value: float | str) -> float | str:
     return check_reference(value) if isinstance(value, str) else value
 
 
+def _variation_or_reference(value: Any) -> Any:
+    return _number_or_reference(value, LARGEST_VARIATION)
+
+
 AmountNumber = Annotated[float | str, BeforeValidator(_number_or_reference), AfterValidator(_mark_reference)]
+Variation = Annotated[float | str, BeforeValidator(_variation_or_reference), AfterValidator(_mark_reference)]
 
 
 class Amount(Table):
     """A mean, and for an amount that is random every time its coefficient of variation."""
 
     mean: AmountNumber
-    cv: AmountNumber | None = None
+    cv: Variation | None = None
 
 
 def _number_becomes_mean(value: Any) -> Any:

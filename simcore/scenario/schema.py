@@ -13,6 +13,9 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from simcore.errors import nearest
+from simcore.scenario.covariates import CovariatesTable
+from simcore.scenario.dependence import DependenceBlock
+from simcore.scenario.design import DesignTable
 from simcore.scenario.distributions import Distribution
 from simcore.scenario.fields import (
     REST,
@@ -133,9 +136,11 @@ class Strata(Table):
 
 
 class Sources(Table):
-    """Where the sources are described."""
+    """Where the sources are described; on request also a catalogue of open sources, and the figures behind priors."""
 
     table: str
+    catalogue: Listed | None = None
+    evidence: str | None = None
 
 
 class PopulationCell(Table):
@@ -404,6 +409,7 @@ class Document(Table):
     groups: dict[StrataAxis, dict[Level, Listed]] = Field(default={})
     sources: Sources | None = None
     population: Population
+    covariates: CovariatesTable | None = None
     at_risk: AtRisk
     event: Event
     destinations: Destinations
@@ -411,4 +417,6 @@ class Document(Table):
     transit: Transit
     rewards: dict[Name, Reward] = Field(default={})
     parameters: dict[ParameterName, Parameter]
+    dependence: dict[Name, DependenceBlock] = Field(default={})
+    design: DesignTable | None = None
     store: Store = Store()

@@ -37,8 +37,8 @@ class Row:
         """Return the error ``file:line: column: text``."""
         return ScenarioError(f"{self.place}: {column}: {text}")
 
-    def number(self, column: str) -> float | None:
-        """Return a cell as a finite number that is not negative, None if it is empty."""
+    def number(self, column: str, *, negative: bool = False) -> float | None:
+        """Return a cell as a finite number, not negative unless ``negative`` says so; None if it is empty."""
         cell = self.cells[column]
         if not cell:
             return None
@@ -48,7 +48,7 @@ class Row:
             value = math.nan
         if not math.isfinite(value):
             raise self.error(column, f"must be a finite number, got {cell!r}")
-        if value < 0:
+        if value < 0 and not negative:
             raise self.error(column, f"must be at least 0, got {cell}")
         return value
 

@@ -10,6 +10,7 @@ from simcore.scenario.journeys import leg_causes
 from simcore.scenario.locations import KeyPath
 from simcore.scenario.references import Coordinates, Reference, distinct
 from simcore.scenario.rewards import reward_references
+from simcore.scenario.switches import references_of_switch
 
 if TYPE_CHECKING:
     from simcore.scenario.validated import Scenario
@@ -23,6 +24,13 @@ def collect_references(scenario: Scenario) -> Iterator[Reference]:
     ScenarioError
         If rules do not cover the active strata.
     """
+    for reference in _named_references(scenario):
+        yield reference
+        yield from references_of_switch(scenario, reference)
+
+
+def _named_references(scenario: Scenario) -> Iterator[Reference]:
+    """Yield the references that stand in rules, blocks and legs; not what they lead to."""
     yield from _source_zone(scenario)
     yield from scenario.at_risk_model.references(scenario.at_risk_block, scenario)
     yield from _events(scenario)

@@ -17,13 +17,16 @@ import numpy as np
 import numpy.typing as npt
 
 from simcore.errors import ScenarioError, nearest
-from simcore.scenario.at_risk_models import AtRiskModel
+from simcore.scenario.at_risk_models import AtRiskModel, load_model, members_of
+from simcore.scenario.covariates import Covariates
+from simcore.scenario.dependence import DependenceReport, resolve_dependence
 from simcore.scenario.fields import STRATA_AXES, Rule, Table, split_reference
 from simcore.scenario.journeys import Journey, trace_journey
 from simcore.scenario.locations import KeyPath
 from simcore.scenario.patches import Layers, parse_key
 from simcore.scenario.references import Coordinates, ParameterElement, Reference, distinct, make_element
 from simcore.scenario.schema import Document
+from simcore.scenario.switches import components_of
 
 AnyRule = TypeVar("AnyRule", bound=Rule)
 
@@ -52,8 +55,12 @@ class Scenario:
         The chosen at-risk model.
     at_risk_block : Table
         Its validated table.
+    at_risk_blocks : dict
+        Model name -> validated table, of every model that has one.
     layers : Layers
         Where everything was written, for messages.
+    covariates : Covariates or None
+        Covariates of the origins in completed panels; None without a table `[covariates]`.
     warnings : list of str
         What is odd but not wrong, one line each.
     """
@@ -67,7 +74,9 @@ class Scenario:
     path: Path | None
     at_risk_model: type[AtRiskModel]
     at_risk_block: Table
+    at_risk_blocks: Mapping[str, Table]
     layers: Layers
+    covariates: Covariates | None = None
     warnings: list[str] = field(default_factory=list)
 
     strata_axes = STRATA_AXES
@@ -93,6 +102,16 @@ class Scenario:
     def levels(self, axis: str) -> tuple[str, ...]:
         """Return the levels of an axis of `axes`, in order."""
         return self.axes[axis]
+
+    @functools.cached_property
+    def at_risk_in_use(self) -> dict[str, tuple[type[AtRiskModel], Table]]:
+        """Model name -> class and validated table: the chosen at-risk model, then those it takes shares from."""
+        chosen = self.document.at_risk.model
+        in_use = {chosen: (self.at_risk_model, self.at_risk_block)}
+        for name in members_of(self.at_risk_model, self.at_risk_block, self):
+            if name in self.at_risk_blocks:
+                in_use.setdefault(name, (load_model(name), self.at_risk_blocks[name]))
+        return in_use
 
     @property
     def risk_levels(self) -> tuple[str, ...]:
@@ -241,7 +260,7 @@ class Scenario:
                 if level not in self.levels(axis):
                     raise self.error(("parameters", name), self.unknown(axis, level, self.levels(axis)))
             place: dict[str, str] = dict(zip(parameter.index, levels, strict=True))
-            self._elements[key] = make_element(name, place, parameter.distribution)
+            self._elements[key] = make_element(name, place, parameter.distribution, components_of(self, name))
         return self._elements[key]
 
     @functools.cached_property
@@ -271,6 +290,17 @@ class Scenario:
                     element = self.element(name, dict(zip(self.document.parameters[name].index, levels, strict=True)))
                     elements[element.name] = element
         return elements
+
+    @functools.cached_property
+    def dependence_report(self) -> DependenceReport:
+        """Which scalars depend on each other: rank correlations asked for and those that a run has.
+
+        Raises
+        ------
+        ScenarioError
+            If they cannot be had; a loaded scenario has passed this.
+        """
+        return resolve_dependence(self)
 
     # -- journeys ------------------------------------------------------------------------------------------------
 

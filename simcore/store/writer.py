@@ -261,6 +261,7 @@ class Writer:
         status: FinalStatus = "complete",
         *,
         rows: int | None = None,
+        enough: bool = False,
         attributes: Mapping[str, Attribute] | None = None,
     ) -> Results:
         """Close the file, flush it to the disk and give it its name.
@@ -271,6 +272,9 @@ class Writer:
             ``"complete"`` needs all replicates and, if stored, all parameter sets.
         rows : int, optional
             Replicates to keep, at the end of a block; by default all that were committed.
+        enough : bool
+            What was committed is all that is wanted: ``"complete"`` means that then, and ``requested_replicates`` and
+            ``nested`` become those of a run of just as many.
         attributes : mapping, optional
             Further root attributes, such as the time of the end.
 
@@ -289,7 +293,9 @@ class Writer:
             raise ResultsError(f"{self.target or 'in memory'}: no block was finished, nothing to keep")
         if kept not in self._blocks:
             raise ValueError(f"{kept} replicates is not the end of a block that was committed")
-        if status == "complete" and kept != self.replicates:
+        if enough and kept % (self.replicates // self.thetas):
+            raise ValueError(f"{kept} replicates are no whole number of parameter sets")
+        if status == "complete" and kept != self.replicates and not enough:
             raise ValueError(f"{kept} of {self.replicates} replicates: not complete")
         thetas = -(-kept // (self.replicates // self.thetas))
         if self.store_theta and self._theta_rows < thetas:
@@ -300,7 +306,10 @@ class Writer:
                     self._flush_theta()
                 self._file.flush()
                 self._truncate(kept, thetas)
-                write_attributes(self._file, {**(attributes or {}), "status": status})
+                own: dict[str, Attribute] = {"status": status}
+                if enough:
+                    own |= {"requested_replicates": kept, "nested": [thetas, kept // thetas]}
+                write_attributes(self._file, {**(attributes or {}), **own})
                 self._file.attrs[DESCRIPTION_CHECKSUM] = np.bytes_(description_checksum(self._file).encode())
                 self._file.flush()
             return self._close()

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 MAXIMUM_ROUTES = 4096  # from one start; beyond, the table of fates costs more than the walk
 MAXIMUM_FATES = 32767  # the guide holds 15-bit indices and a flag
+# The cohort engine needs the routes as well: it walks small crowds one by one with the collapsed walker.
+_WITHOUT_ROUTES = 'use engine "agent" with walker "leg-by-leg" (--engine agent --walker leg-by-leg)'
 
 Route = list[tuple[int, int, int]]  # (entry of fork_share, leg, point that it leaves)
 
@@ -69,7 +71,7 @@ class _FateCompiler:
                 if len(routes) > MAXIMUM_ROUTES:
                     raise self.journeys.scenario.error(
                         ("transit", "points", self.journeys.points[point]),
-                        f"more than {MAXIMUM_ROUTES} routes from here to the border; use the leg-by-leg walker",
+                        f"more than {MAXIMUM_ROUTES} routes from here to the border; {_WITHOUT_ROUTES}",
                     )
                 continue
             fork = journey.forks[here]
@@ -102,7 +104,7 @@ class _FateCompiler:
         if self.first_fate[-1] - self.first_fate[-2] > MAXIMUM_FATES:
             raise journeys.scenario.error(
                 ("transit", "points", journeys.points[point]),
-                f"more than {MAXIMUM_FATES} fates from here (routes x legs x causes); use the leg-by-leg walker",
+                f"more than {MAXIMUM_FATES} fates from here (routes x legs x causes); {_WITHOUT_ROUTES}",
             )
 
     def _fate(self, kind: int, outcome: int, following: int, visited: int, leg: int, cause: int) -> None:
@@ -145,7 +147,7 @@ def compile_transit(
     strata : sequence of dict
         Coordinates (axis -> level) of every stratum, in stratum order; None where nobody can ever be bound.
     routes : bool
-        Enumerate routes and fates (the collapsed walk needs them, the leg-by-leg walk does not).
+        Enumerate routes and fates (the collapsed walk and the cohort engine need them, the leg-by-leg walk does not).
 
     Raises
     ------

@@ -42,33 +42,6 @@ def draws_of_state(choices: int, causes: int) -> int:
     return -(-draws // _BLOCK) * _BLOCK
 
 
-def most_draws_of_state(flows: FlowPlan, causes: int) -> int:
-    """Return the largest number of draw indices that a state of any class has."""
-    return draws_of_state(int(np.diff(flows.first_choice).max(initial=1)), causes)
-
-
-def no_flows(attempt_cap: int) -> FlowPlan:
-    """Return a plan without states, for the engines that do not need them."""
-    empty = np.zeros(0, dtype=np.int64)
-    never = np.zeros(0, dtype=np.bool_)
-    return FlowPlan(
-        class_first_state=np.zeros(1, dtype=np.int64),
-        attempt_first_state=np.zeros((0, attempt_cap + 1), dtype=np.int64),
-        state_attempt=empty,
-        state_point=empty,
-        state_reached=np.zeros(0, dtype=np.uint64),
-        state_first_draw=empty,
-        first_choice=np.zeros(1, dtype=np.int64),
-        choice_leg=empty,
-        choice_share=empty,
-        choice_profile=empty,
-        choice_onward=empty,
-        choice_again=empty,
-        choice_onward_new=never,
-        choice_again_new=never,
-    )
-
-
 def compile_flows(journeys: JourneyCompiler, fork_offsets: list[int]) -> FlowPlan:
     """Enumerate the states of every journey class of a compiled transit zone.
 

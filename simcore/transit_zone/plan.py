@@ -120,3 +120,25 @@ class RewardPlan(NamedTuple):
     value: FloatArray  # [R, A, 2] mean and coefficient of variation where they are numbers
     column: IntArray  # [R, A, 2] their columns of theta, NONE where they are numbers
     kind_of: IntArray  # [rewards, S] kind of a reward in a stratum, NONE where nobody can be bound
+
+
+def no_flows(attempt_cap: int) -> FlowPlan:
+    """Return a plan without states, for the engines that do not need them."""
+    empty = np.zeros(0, dtype=np.int64)
+    never = np.zeros(0, dtype=np.bool_)
+    return FlowPlan(
+        class_first_state=np.zeros(1, dtype=np.int64),
+        attempt_first_state=np.zeros((0, attempt_cap + 1), dtype=np.int64),
+        state_attempt=empty,
+        state_point=empty,
+        state_reached=np.zeros(0, dtype=np.uint64),
+        state_first_draw=empty,
+        first_choice=np.zeros(1, dtype=np.int64),
+        choice_leg=empty,
+        choice_share=empty,
+        choice_profile=empty,
+        choice_onward=empty,
+        choice_again=empty,
+        choice_onward_new=never,
+        choice_again_new=never,
+    )

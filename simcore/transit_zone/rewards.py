@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from simcore.scenario.rewards import LARGEST_AMOUNT, LARGEST_VARIATION
 from simcore.transit_zone.journeys import JourneyCompiler
 from simcore.transit_zone.plan import NONE, RewardPlan, TransitPlan
 
@@ -36,19 +37,40 @@ def compile_rewards(
         Asked for the columns of their parameters.
     strata : sequence of dict
         Coordinates of every stratum; None where nobody can ever be bound.
+
+    Raises
+    ------
+    ScenarioError
+        If a parameter without an upper end can be drawn beyond the limit of amounts.
     """
     legs, causes, outcomes = journeys.legs, journeys.causes, journeys.outcomes
     size = len(legs) + len(causes) + len(outcomes) + 2
     kinds: dict[tuple[int, int, tuple[Slot, ...]], int] = {}
     kind_of = np.full((2 + len(rewards), len(strata)), NONE, dtype=np.int64)
 
+    within_limits: set[tuple[int, float]] = set()
+
+    def column(reference: str, here: Mapping[str, str], what: str, most: float) -> int:
+        found = space.column(reference, here)
+        if (found, most) not in within_limits:
+            within_limits.add((found, most))
+            largest = space.largest(found)
+            if largest > most:
+                place = ("parameters", space.scenario.element(reference, here).parameter, "distribution")
+                text = f"{what} must be {most:g} or less, but this one reaches {largest:g}; add `upper = {most:g}`"
+                raise space.scenario.error(place, text)
+        return found
+
     def slot(amount: Amount | None, here: Mapping[str, str]) -> Slot:
         if amount is None:
             return NOTHING
         parts: list[float | int] = []
-        for number in (amount.mean, amount.cv):
+        for number, what, most in (
+            (amount.mean, "a reward", LARGEST_AMOUNT),
+            (amount.cv, "a coefficient of variation", LARGEST_VARIATION),
+        ):
             if isinstance(number, str):
-                parts += [0.0, space.column(number, here)]
+                parts += [0.0, column(number, here, what, most)]
             else:
                 parts += [number or 0.0, NONE]
         return float(parts[0]), int(parts[1]), float(parts[2]), int(parts[3])

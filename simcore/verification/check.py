@@ -42,7 +42,7 @@ def exactly(name: str, expected: str, computed: str, note: str) -> Check:
 
 def within(name: str, expected: float, computed: float, tolerance: float, note: str) -> Check:
     """Compare a computed value; a value that is no number fails."""
-    return Check(name, expected, computed, None, tolerance, abs(computed - expected) <= tolerance, note)
+    return Check(name, expected, computed, None, tolerance, bool(abs(computed - expected) <= tolerance), note)
 
 
 def by_z(name: str, expected: float, computed: float, standard_error: float, note: str) -> Check:
@@ -51,4 +51,4 @@ def by_z(name: str, expected: float, computed: float, standard_error: float, not
         z = (computed - expected) / standard_error
     else:
         z = 0.0 if computed == expected else math.inf
-    return Check(name, expected, computed, z, None, abs(z) < Z_LIMIT, note)
+    return Check(name, expected, computed, z, None, bool(abs(z) < Z_LIMIT), note)

@@ -108,6 +108,52 @@ def repeated_trial_checks() -> Iterator[Check]:
                 yield within(f"{name}: {quantity}", float(value), mean, tolerance(value), "E5, repeated trials")
 
 
+def gambler_checks() -> Iterator[Check]:
+    """The gambler's walk: the fundamental matrix row by row, the steps, the absorption."""
+    from simcore.moments import expected
+
+    for start, visits, steps, ruined, arrived in known.GAMBLER:
+        moments = expected(fixture("gambler", [f"transit.entry.all.point='{start}'"]))
+        persons = _one(moments.persons)
+
+        def mean(quantity: str, moments: Moments = moments, persons: float = persons) -> float:
+            return _one(moments.mean_of(weights(moments, quantity))) / persons
+
+        points = ("ONE", "TWO", "THREE")
+        made = {f"visits[{point}]": mean(f"visits[{point}]") for point in points}
+        answers = dict(zip(made, visits, strict=True)) | {"outcome[RUINED]": ruined, "outcome[ARRIVED]": arrived}
+        for quantity, value in answers.items():
+            yield within(f"walk from {start}: {quantity}", float(value), mean(quantity), 1e-12, "gambler's walk")
+        yield within(f"walk from {start}: steps", float(steps), sum(made.values()), 1e-12, "gambler's walk")
+
+
+def beta_binomial_checks() -> Iterator[Check]:
+    """A pool with p ~ Beta(2, 998): exact moments given p, integrated over p by Gauss-Jacobi quadrature.
+
+    The moments given p are polynomials of second degree, for which four nodes are exact.
+    """
+    from scipy.special import roots_sh_jacobi
+
+    from simcore.model import compile_model
+    from simcore.moments import expected
+
+    alpha, beta = known.BETA_BINOMIAL_SHAPES
+    nodes, mass = roots_sh_jacobi(4, alpha + beta - 1.0, alpha)
+    mass = mass / mass.sum()
+    settings = ["transit.attempt_cap=1", "parameters.reattempt.distribution.value=0"]
+    model = compile_model(fixture("single_border", settings), routes=False)
+    theta = np.repeat(model.space.typical()[np.newaxis, :], nodes.size, axis=0)
+    theta[:, model.space.names.index("interception")] = 1.0 - nodes
+    moments = expected(model, theta=theta)
+    arrived = weights(moments, "outcome[ARRIVED]")
+    means, variances = moments.mean_of(arrived)[:, 0], moments.variance_of(arrived)[:, 0]
+    mean = float(mass @ means)
+    between, inside = float(mass @ (means - mean) ** 2), float(mass @ variances)
+    made = {"mean": mean, "variance": between + inside, "share from p": between / (between + inside)}
+    for what, value in known.BETA_BINOMIAL.items():
+        yield within(f"p ~ Beta(2, 998): {what}", float(value), made[what], tolerance(value), "E6, E7, beta-binomial")
+
+
 def tiny_checks() -> Iterator[Check]:
     """The whole chain: sources, split legs, means, variances and covariances of counts, and patches."""
     from simcore.moments import expected
@@ -227,5 +273,7 @@ def closed_form_checks() -> Iterator[Check]:
     yield from generator_checks()
     yield from overlap_checks()
     yield from repeated_trial_checks()
+    yield from gambler_checks()
+    yield from beta_binomial_checks()
     yield from golden_checks()
     yield from tiny_checks()

@@ -141,5 +141,16 @@ REPEATED_TRIALS = (
     (0.36, 0.9, None, "0.946746", "0.532544", "1.479290"),
 )
 
+# Gambler's walk on 0 to 4: start, expected visits of 1, 2 and 3, steps in all, ruined, arrived.
+GAMBLER = (
+    ("ONE", ("1.5", "1.0", "0.5"), "3.0", "0.75", "0.25"),
+    ("TWO", ("1.0", "2.0", "1.0"), "4.0", "0.50", "0.50"),
+    ("THREE", ("0.5", "1.0", "1.5"), "3.0", "0.25", "0.75"),
+)
+
+# A pool of 100,000 with p ~ Beta(2, 998): mean, variance, and the share of it that is from p.
+BETA_BINOMIAL_SHAPES = (2.0, 998.0)
+BETA_BINOMIAL = {"mean": "200.0", "variance": "20139.46", "share from p": "0.9901"}
+
 # Plackett: marginals, odds ratio, P(both); the odds ratio of the result is checked as well.
 OVERLAPS = ((0.03, 0.05, 4.0, "0.0048967207"), (0.2, 0.3, 1.0, "0.0600000000"))

@@ -22,7 +22,7 @@ from simcore.verification.sampled import QUICK_REPLICATES, simulated_checks, wei
 
 def test_closed_form_answers() -> None:
     checks = list(closed_form_checks())
-    assert len(checks) == 154
+    assert len(checks) == 175
     assert [check for check in checks if not check.passed] == []
 
 

@@ -136,13 +136,13 @@ def test_runner_and_model_know_no_command_line() -> None:
         ("from analysis import summary", "analysis.summary"),
         ("def f():\n    import scenarios.data", "scenarios.data"),
         ("from .. import store", "simcore.store"),
-        ("from . import agent", "simcore.engines.agent"),
+        ("from . import replicates", "simcore.engines.replicates"),
         ("from ..store.reader import Results", "simcore.store.reader"),
         ("if TYPE_CHECKING:\n    from simcore.runner import run", "simcore.runner"),
     ],
 )
 def test_scan_finds(text: str, found: str) -> None:
-    assert found in set(imported("simcore.engines.agent", text))
+    assert found in set(imported("simcore.engines.replicates", text))
 
 
 def loaded_by(module: str) -> set[str]:
@@ -167,7 +167,7 @@ def test_rooms_do_not_load_each_other() -> None:
     assert not {
         name for name in store if within(name, ABOVE_THE_ZONES - {"simcore.store"} | {"simcore.scenario", "numba"})
     }
-    engine = loaded_by("simcore.engines.agent")
+    engine = loaded_by("simcore.engines.replicates")
     assert not {
         name for name in engine if within(name, {"simcore.scenario", "simcore.store", "pydantic", "h5py", "pandas"})
     }

@@ -13,7 +13,7 @@ import simcore
 from simcore.errors import ScenarioError, UserError
 from simcore.scenario import scenario_from_embedded
 from simcore.scenario.provenance import to_json
-from tests.conftest import FIXTURES, load
+from tests.conftest import FIXTURES, load, one_cell
 
 TINY = FIXTURES / "tiny.toml"
 
@@ -25,11 +25,15 @@ def parameter(name: str, distribution: str, index: str = "[]") -> str:
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("{unit='d',legs={a=-7}}", "rewards.r.legs.a: must be a finite number, 0 or more, got -7"),
-        ("{unit='d',legs={a=inf}}", "rewards.r.legs.a: must be a finite number, 0 or more, got inf"),
+        ("{unit='d',legs={a=-7}}", "rewards.r.legs.a: must be 0 or more, got -7"),
+        ("{unit='d',legs={a=inf}}", "rewards.r.legs.a: must be 1e+100 or less, got inf"),
+        ("{unit='d',legs={a=nan}}", "rewards.r.legs.a: must be 0 or more, got nan"),
+        ("{unit='d',legs={a=1.01e100}}", "rewards.r.legs.a: must be 1e+100 or less, got 1.01e+100"),
+        ("{unit='d',legs={a={mean=1e160}}}", "rewards.r.legs.a.mean: must be 1e+100 or less, got 1e+160"),
+        ("{unit='d',legs={a={mean=1,cv=2e20}}}", "rewards.r.legs.a.cv: must be 1e+20 or less, got 2e+20"),
         ("{unit='d',legs={a=true}}", "rewards.r.legs.a: must be a number, a parameter, or a table"),
         ("{unit='d',legs={a={mean=1,sv=2}}}", "rewards.r.legs.a.sv: unknown key"),
-        ("{unit='d',legs={a={mean=1,cv=-2}}}", "rewards.r.legs.a.cv: must be a finite number, 0 or more, got -2"),
+        ("{unit='d',legs={a={mean=1,cv=-2}}}", "rewards.r.legs.a.cv: must be 0 or more, got -2"),
         ("{unit='d',legs={a={cv=2}}}", "rewards.r.legs.a.mean: missing key"),
         ("{unit='d',legs={aa=1}}", "rewards.r.legs.aa: unknown leg 'aa'; did you mean 'a'?"),
         ("{unit='d',causes={INTERCEPTE=1}}", "unknown cause 'INTERCEPTE'; did you mean 'INTERCEPTED'?"),
@@ -56,6 +60,48 @@ def test_bad_rewards_are_refused_in_one_line(table: str, message: str) -> None:
 def test_the_two_that_are_always_there_cannot_be_declared() -> None:
     with pytest.raises(ScenarioError, match="'attempts' is counted anyway"):
         load(TINY, "rewards.attempts={unit='d',reattempt=1}")
+
+
+@pytest.mark.parametrize(
+    ("distribution", "amount", "message"),
+    [
+        (
+            "{family='fixed',value=1e160}",
+            "'big'",
+            "big.distribution.value: a reward must be 1e+100 or less, got 1e+160",
+        ),
+        ("{family='uniform',min=0,max=1e101}", "'big'", "big.distribution.max: a reward must be 1e+100 or less, got"),
+        (
+            "{family='fixed',value=1e21}",
+            "{mean=1,cv='big'}",
+            "big.distribution.value: a variation must be 1e+20 or less",
+        ),
+        ("{family='lognormal',median=1e99,gsd=2}", "'big'", "a reward must be 1e+100 or less, but this one reaches"),
+        (
+            "{family='lognormal',median=1e15,gsd=9}",
+            "{mean=1,cv='big'}",
+            "a coefficient of variation must be 1e+20 or less, but this one reaches",
+        ),
+    ],
+)
+def test_a_parameter_beyond_the_limit_is_refused(distribution: str, amount: str, message: str) -> None:
+    with pytest.raises(ScenarioError, match=re.escape(message)) as caught:
+        simcore.compile_model(load(TINY, parameter("big", distribution), f"rewards.r={{unit='d',reattempt={amount}}}"))
+    assert "parameters.big.distribution" in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error")
+def test_at_the_limits_everything_stays_finite(seed: int) -> None:
+    """The longest journeys, all amounts and variations at their limits, and the largest pool that a cell may hold."""
+    largest = "{mean=1e100,cv=1e20}"
+    parts = f"legs={{a={largest},c={largest},d={largest}}},causes={{INTERCEPTED={largest}}},reattempt={largest}"
+    scenario = load(TINY, f"rewards.r={{unit='d',{parts}}}", "transit.attempt_cap=1000", one_cell(4_294_967_295))
+    for draws in (None, 3):
+        made = simcore.expected_rewards(scenario, draws=draws, seed=seed)
+        for numbers in (made.mean, made.variance, made.mean_of_arrived, made.variance_of_arrived):
+            assert np.isfinite(numbers).all()
+        assert (made.variance[:, 0, made.of("r")] > 1e240).all()
 
 
 def test_a_reward_survives_its_normal_form_and_is_in_the_digest() -> None:
@@ -131,6 +177,35 @@ def test_groups_are_mixtures_of_their_strata(seed: int) -> None:
         ("attempts", moments.weights("attempts")),
     ):
         assert np.allclose(moments.mean_of(weights) / bound, whole.mean[:, :, whole.of(name)], rtol=1e-12)
+
+
+def test_one_border_collects_what_repeated_trials_do() -> None:
+    """docs/model.md E5, kappa = 0.4 and rho = 0.9; a reward may also be the first parameter that a scenario draws."""
+    first = "at_risk_share"  # one, for everybody; its column is the first
+    rewards = [
+        f"rewards.mean={{unit='d',reattempt='{first}'}}",
+        f"rewards.spread={{unit='d',reattempt={{mean=3,cv='{first}'}}}}",
+    ]
+    model = simcore.compile_model(load(FIXTURES / "single_border.toml", *rewards))
+    assert model.space.names[0] == first
+    made = simcore.expected_rewards(model)
+    again = sum(0.36**k for k in range(1, 5))  # interceptions after which another attempt begins
+    last = 0.4 * sum(0.36**k for k in range(5))  # interceptions in all
+    mean, variance = made.mean[0, 0], made.variance[0, 0]
+    assert mean[made.of("interceptions")] == pytest.approx(last, rel=1e-13)
+    assert mean[made.of("attempts")] == pytest.approx(1.0 + again, rel=1e-13)
+    assert mean[made.of("mean")] == pytest.approx(again, rel=1e-13)
+    assert variance[made.of("mean")] == pytest.approx(variance[made.of("attempts")], rel=1e-12)
+    assert mean[made.of("spread")] == pytest.approx(3.0 * again, rel=1e-13)
+    assert variance[made.of("spread")] == pytest.approx(9.0 * (variance[made.of("attempts")] + again), rel=1e-12)
+
+
+def test_bound_and_arrived_are_those_of_the_moments() -> None:
+    made, moments = simcore.expected_rewards(load(TINY)), simcore.expected(load(TINY))
+    bound = moments.weights("destination", label=moments.bound)
+    assert made.bound == pytest.approx(moments.mean_of(bound), rel=1e-12)
+    arrived = moments.weights("outcome", label=moments.arrival)
+    assert made.arrived == pytest.approx(moments.mean_of(arrived), rel=1e-12)
 
 
 def test_python_arguments_are_checked() -> None:

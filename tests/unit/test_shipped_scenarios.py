@@ -17,10 +17,21 @@ import pytest
 from simcore.scenario import Scenario, load_scenario
 
 ORIGINS = ("COL", "ECU", "SLV", "GTM", "MEX", "NIC", "PER", "VEN")
-SHIPPED = {"phase1": 2005, "phase1_2020": 2020}
+SHIPPED = {
+    "phase1": 2005,
+    "phase1_2020": 2020,
+    "phase1_mixed": 2005,
+    "phase1_shares": 2005,
+    "phase1_index": 2005,
+    "phase1_profile": 2005,
+}
 GRADES = {
-    "phase1": {"derived": 5, "illustrative": 32},
-    "phase1_2020": {"derived": 6, "illustrative": 31},
+    "phase1": {"derived": 5, "illustrative": 31},
+    "phase1_2020": {"derived": 6, "illustrative": 30},
+    "phase1_mixed": {"derived": 13, "illustrative": 48},
+    "phase1_shares": {"derived": 13, "illustrative": 32},
+    "phase1_index": {"derived": 5, "illustrative": 36},
+    "phase1_profile": {"derived": 7, "illustrative": 30},
 }
 CHECK_ONLY = "check_only"
 NORMAL_90 = 2 * 1.6448536269514722  # width of a normal 90% interval in standard deviations
@@ -33,6 +44,16 @@ def read_table(name: str) -> list[dict[str, str]]:
 
 def read_toml(name: str) -> dict[str, Any]:
     return tomllib.loads(resources.files("scenarios").joinpath(f"{name}.toml").read_text(encoding="utf-8"))
+
+
+def own_parameters(name: str) -> dict[str, Any]:
+    """The parameters that a file declares or changes itself."""
+    parameters: dict[str, Any] = read_toml(name).get("parameters", {})
+    return parameters
+
+
+def all_parameters() -> set[str]:
+    return {key for name in SHIPPED for key in own_parameters(name)}
 
 
 def ids(cell: str) -> list[str]:
@@ -101,9 +122,8 @@ def test_figures_cite_known_sources(scenarios: dict[str, Scenario], sources: set
 @pytest.mark.parametrize("name", SHIPPED)
 def test_notes_name_evidence_that_exists(evidence: dict[str, Any], sources: set[str], name: str) -> None:
     """Words of three or more parts in a note are names: of evidence, of a parameter or of a leg."""
-    base = read_toml("phase1")
-    known = set(evidence) | set(base["parameters"]) | set(base["transit"]["legs"]) | sources
-    for key, parameter in read_toml(name)["parameters"].items():
+    known = set(evidence) | all_parameters() | set(read_toml("phase1")["transit"]["legs"]) | sources
+    for key, parameter in own_parameters(name).items():
         words = re.findall(r"\b[a-z]\w*_\w+_\w+\b", parameter.get("note", ""))
         assert set(words) <= known, key
 
@@ -116,7 +136,7 @@ def test_the_text_says_what_the_numbers_are_not(scenarios: dict[str, Scenario]) 
 
 
 def test_patch_changes_only_what_it_names(scenarios: dict[str, Scenario]) -> None:
-    base, recent = (scenarios[name].document.parameters for name in SHIPPED)
+    base, recent = (scenarios[name].document.parameters for name in ("phase1", "phase1_2020"))
     assert list(base) == list(recent)
     changed = {key for key in base if base[key].distribution != recent[key].distribution}
     assert changed == {
@@ -165,8 +185,9 @@ def test_bands_hold_everybody(scenarios: dict[str, Scenario], name: str) -> None
 def test_only_cited_sources_are_listed(evidence: dict[str, dict[str, str]], sources: set[str]) -> None:
     cited = {source for row in evidence.values() for source in ids(row["source_id"])}
     for name in SHIPPED:
-        for parameter in read_toml(name)["parameters"].values():
+        for parameter in own_parameters(name).values():
             cited.update(sources_of(parameter))
+    cited.update(source for row in read_table("covariates.csv") for source in ids(row["source_id"]))
     assert cited == sources
 
 
@@ -176,7 +197,7 @@ def test_sources_state_licence_and_origin() -> None:
 
 
 def test_evidence_points_at_real_things(evidence: dict[str, dict[str, str]], sources: set[str]) -> None:
-    parameters = set(read_toml("phase1")["parameters"])
+    parameters = all_parameters()
     for key, row in evidence.items():
         assert set(ids(row["source_id"])) <= sources, key
         used_for = ids(row["used_for"])
@@ -205,7 +226,7 @@ def test_unverified_headline_figures_are_for_checking_only(evidence: dict[str, d
 def test_derived_parameters_rest_on_evidence(evidence: dict[str, dict[str, str]]) -> None:
     used = {name for row in evidence.values() for name in ids(row["used_for"])}
     for name in SHIPPED:
-        for key, parameter in read_toml(name)["parameters"].items():
+        for key, parameter in own_parameters(name).items():
             if parameter.get("grade") == "derived":
                 assert key in used, key
 
@@ -321,16 +342,17 @@ def test_fractions_kept_for_later(figure: Any) -> None:
     assert agree(figure("recatch_geometric", "high"), 1 - once)
 
 
-def test_country_multipliers_have_the_stated_spread_and_rank_correlation() -> None:
-    parameters = read_toml("phase1")["parameters"]
-    common, specific = (parameters[f"country_multiplier_{part}"]["distribution"] for part in ("common", "specific"))
-    assert common["mu"] == specific["mu"] == 0
-    variance = common["sigma"] ** 2 + specific["sigma"] ** 2
-    assert math.sqrt(variance) == pytest.approx(math.log(1.5), abs=1e-9)
-    correlation = common["sigma"] ** 2 / variance
-    assert 6 / math.pi * math.asin(correlation / 2) == pytest.approx(0.5, abs=1e-8)
-    assert parameters["country_multiplier_common"]["index"] == ["origin"]
-    assert parameters["country_multiplier_specific"]["index"] == ["origin", "exploitation"]
+def test_country_multipliers_have_the_stated_spread_and_rank_correlation(scenarios: dict[str, Scenario]) -> None:
+    """One multiplier per country and kind of exploitation; the two of a country are correlated, and no others."""
+    parameter = read_toml("phase1")["parameters"]["country_multiplier"]
+    assert parameter["index"] == ["origin", "exploitation"]
+    assert parameter["distribution"] == {"family": "lognormal", "median": 1, "gsd": 1.5}
+    pairs = {(pair.first, pair.second): pair for pair in scenarios["phase1"].dependence_report.pairs()}
+    origins = scenarios["phase1"].levels("origin")
+    assert set(pairs) == {(f"country_multiplier[{o},sexual]", f"country_multiplier[{o},labor]") for o in origins}
+    for pair in pairs.values():
+        assert pair.asked == 0.5
+        assert pair.got == pytest.approx(0.5, abs=1e-12)
 
 
 # --- the journey ------------------------------------------------------------------------------------------------------
@@ -354,7 +376,7 @@ def test_every_leg_has_every_cause(scenarios: dict[str, Scenario]) -> None:
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_beta_is_a_spike_at_zero_in_disguise(name: str) -> None:
     """A beta whose first shape parameter is far below 1 piles up at zero."""
-    for key, parameter in read_toml(name)["parameters"].items():
+    for key, parameter in own_parameters(name).items():
         law = parameter.get("distribution", {})
         if law.get("family") == "beta":
             first = law["alpha"] if "alpha" in law else law["mean"] * law["size"]

@@ -21,6 +21,7 @@ from tests.unit.benchmarks.conftest import small_case
         (["--rounds", "0"], "--rounds 0: must be a whole number from 1 to 1000"),
         (["--seed", "-1"], "--seed -1: must be a whole number from 0"),
         (["-o", "report.txt"], "--output report.txt: must end in .json"),
+        (["-o", "absent/x.json"], "--output absent/x.json: the folder 'absent' does not exist"),
     ],
 )
 def test_mistakes_are_one_line_and_exit_code_2(
@@ -54,6 +55,7 @@ def test_report_and_figure_are_left_and_tables_shown(
 ) -> None:
     _tiny(monkeypatch)
     output = tmp_path / "new" / "numbers.json"
+    output.parent.mkdir()
     assert main(["bench", "--quick", "--rounds", "1", "--case", "tiny", "-o", str(output)]) == 0
     report = json.loads(output.read_text())
     assert [case["name"] for case in report["cases"]] == ["tiny"]
@@ -63,6 +65,14 @@ def test_report_and_figure_are_left_and_tables_shown(
     assert "agent faster by" in captured.out
     assert "measuring tiny" in captured.err
     assert {path.name for path in output.parent.iterdir()} == {"numbers.json", "numbers.png"}
+
+
+def test_only_the_folder_of_the_default_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _tiny(monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["bench", "--case", "tiny", "--rounds", "1", "--no-figure"]) == 0
+    assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*.json")] == ["results/benchmarks.json"]
 
 
 def test_json_goes_to_stdout_alone(

@@ -30,8 +30,10 @@ MISTAKES = [
     (run(), ["-n", "--nested"]),
     (run("-n", "5", "--nested", "2x3"), ["-n", "--nested", "not both"]),
     (run("--nested", "2by3"), ["--nested", "2by3", "200x500"]),
-    (run("--nested", "0x3"), ["--nested", "0", "from 1 to"]),
-    (run("--nested", "3x"), ["--nested", "from 1 to"]),
+    (run("--nested", "0x3"), ["--nested 0x3: parameter sets 0: must be", "from 1 to"]),
+    (run("--nested", "3x2.5"), ["--nested 3x2.5: replicates of each set 2.5: must be", "from 1 to"]),
+    (run("--nested", "3x"), ["--nested 3x: the number of replicates of each set is missing after the x"]),
+    (run("--nested", "x3"), ["--nested x3: the number of parameter sets is missing before the x"]),
     (run("--nested", "4000000000x4000000000"), ["--nested", "limit 1000000000000"]),
     # other options
     (run("-n", "5", "-s", "-1"), ["--seed", "-1", "from 0 to 18446744073709551615"]),
@@ -41,8 +43,9 @@ MISTAKES = [
     (run("-n", "5", "--engine", "agnet"), ["--engine", "agnet", "'agent'"]),
     (run("-n", "5", "--walker", "colapsed"), ["--walker", "colapsed", "'collapsed'"]),
     (run("-n", "5", "--store-by", "orign"), ["--store-by", "orign", "'origin'"]),
-    (run("-n", "5", "--store-by", "sex,,origin"), ["sex,,origin", "commas"]),
-    (run("-n", "5", "--store-by", "sex,sex"), ["sex,sex", "twice"]),
+    (run("-n", "5", "--engine", "cohort", "--walker", "leg-by-leg"), ["--engine cohort --walker leg-by-leg: "]),
+    (run("-n", "5", "--store-by", "sex,,origin"), ["--store-by sex,,origin", "commas"]),
+    (run("-n", "5", "--store-by", "sex,origin,sex"), ["--store-by sex,origin,sex: sex is named twice"]),
     (run("-n", "5", "--store-theta", "nome"), ["--store-theta", "nome", "'none'"]),
     (run("-n", "5", "-q", "-v"), ["--quiet", "--verbose"]),
     # files
@@ -70,7 +73,11 @@ MISTAKES = [
     # expected
     (["expected", TINY, "-n", "0"], ["--draws", "0", "from 1 to 100000"]),
     (["expected", TINY, "--by", "orign"], ["--by", "orign", "'origin'"]),
+    (["expected", TINY, "--by", "sex,sex"], ["--by sex,sex: sex is named twice"]),
+    (["expected", TINY, "--by", "sex,"], ["--by sex,: ", "commas"]),
     (["expected", TINY, "-s", "-2"], ["--seed", "-2"]),
+    (["expected", "phase1", "-n", "100000"], ["-n 100000 --by none: with", "limit 2 GiB: fewer draws (-n) or axes"]),
+    (["expected", "phase1", "--by", "origin,sex", "-n", "1e4"], ["-n 10000 --by origin,sex: with"]),
     # mistyped commands
     (["rum", TINY], ["rum", "'run'"]),
     (["sumary", "x.h5"], ["sumary", "'summary'"]),

@@ -1,4 +1,4 @@
-"""list, show, check, info, expected, verify, warmup: what they print, and that their JSON is data and nothing else."""
+"""list, info, expected, verify, warmup: what they print, and that their JSON is data and nothing else."""
 
 from __future__ import annotations
 
@@ -45,51 +45,6 @@ def test_list_takes_the_cohort_year_of_a_base(tmp_path: Path) -> None:
     assert _cohort_year(tmp_path / "patch.toml") == 1999
     assert _cohort_year(tmp_path / "loop.toml") is None
     assert _cohort_year(tmp_path / "absent.toml") is None
-
-
-def test_show(simcore: Call) -> None:
-    shown = as_json(simcore, "show", TINY)
-    scenario = api.load_scenario(TINY)
-    assert shown["digest"] == scenario.digest
-    assert [leg["leg"] for leg in shown["legs"]] == list(scenario.levels("leg"))
-    assert [row["name"] for row in shown["parameters"]] == list(scenario.document.parameters)
-    assert sum(shown["grades"].values()) == len(shown["parameters"])
-    assert shown["resolved"] == json.loads(json.dumps(scenario.resolved))
-    text = simcore("show", TINY).stdout
-    for word in (*scenario.levels("leg"), *scenario.document.parameters, scenario.document.definition, "Grades: "):
-        assert word in text
-
-
-def test_show_applies_settings(simcore: Call) -> None:
-    shown = as_json(simcore, "show", TINY, "--set", "transit.attempt_cap=7", "--set", 'title="Another"')
-    assert shown["resolved"]["transit"]["attempt_cap"] == 7
-    assert shown["title"] == "Another"
-
-
-def test_show_takes_nothing_for_markup(simcore: Call) -> None:
-    text = simcore("show", TINY, "--set", 'title="[bold]a[/] [COL,sexual] :smile:"').stdout
-    assert "[bold]a[/] [COL,sexual] :smile:" in text
-
-
-def test_check(simcore: Call) -> None:
-    found = as_json(simcore, "check", "phase1")
-    assert found["valid"]
-    assert (found["strata"], found["active_strata"], found["routes"]) == (160, 96, 20)
-    assert sum(found["grades"].values()) == found["parameters"]
-    done = simcore("check", "phase1")
-    assert done.exit_code == 0
-    assert done.stdout.endswith("valid\n")
-    assert "illustrative" in done.stdout
-
-
-def test_check_tells_warnings(simcore: Call) -> None:
-    spare = "parameters.spare={distribution={family='fixed',value=1.0},unit='ratio',grade='illustrative'}"
-    done = simcore("check", TINY, "--set", spare)
-    assert done.exit_code == 0
-    assert "warning: " in done.stdout
-    assert "spare" in done.stdout
-    assert done.stdout.endswith("valid, warnings: 1\n")
-    assert len(as_json(simcore, "check", TINY, "--set", spare)["warnings"]) == 1
 
 
 def test_info(simcore: Call, results_file: Path) -> None:

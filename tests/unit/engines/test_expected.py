@@ -11,11 +11,19 @@ from simcore import moments as module
 from simcore.engines.expected import LANES
 from simcore.errors import UserError
 from simcore.model import compile_model
-from simcore.moments import expected
+from simcore.moments import Moments, expected
 from simcore.scenario import scenario_from_embedded
 from tests.conftest import FIXTURES, TWIN_SCENARIOS, load
 
-TINY = FIXTURES / "tiny.toml"
+TINY, BORDER = FIXTURES / "tiny.toml", FIXTURES / "single_border.toml"
+
+
+def border_moments(interception: list[float], *settings: str) -> Moments:
+    """Return the moments of one border, a parameter set for each probability of interception."""
+    model = compile_model(load(BORDER, *settings), routes=False)
+    theta = model.space.typical()[None, :].repeat(len(interception), axis=0)
+    theta[:, model.space.names.index("interception")] = interception
+    return expected(model, theta=theta, ended=True)
 
 
 @pytest.mark.parametrize("by", [(), ("origin", "sex")])
@@ -45,6 +53,39 @@ def test_parameter_sets_do_not_depend_on_their_block(seed: int, monkeypatch: pyt
     assert np.array_equal(whole.covariance, parts.covariance)
     one = expected(model, draws=1, seed=seed)
     assert np.array_equal(one.mean[0], whole.mean[0])
+
+
+def test_every_parameter_set_has_its_own_row() -> None:
+    """More sets than are computed side by side, certain and impossible interceptions among them."""
+    caught = [0.0, 1.0, *np.linspace(0.01, 0.99, LANES - 1).tolist(), 0.31]
+    assert len(caught) == LANES + 2
+    whole = border_moments(caught)
+    assert whole.covariance is not None
+    outcomes = [i for i, c in enumerate(whole.components) if c.variable == "outcome"]
+    for row in (0, 1, 2, LANES - 1, LANES, LANES + 1):
+        alone = border_moments([caught[row]])
+        assert alone.covariance is not None
+        assert np.allclose(whole.mean[row], alone.mean[0], rtol=4e-16 * 16, atol=0.0)
+        assert np.allclose(whole.covariance[row], alone.covariance[0], rtol=1e-14, atol=1e-9)
+    kept = np.array(caught) * 0.9  # caught and tries again
+    arrived = 100_000 * (1.0 - np.array(caught)) * (kept[:, None] ** np.arange(5)).sum(axis=1)
+    assert np.allclose(whole.mean[:, 0, outcomes[0]], arrived, rtol=1e-13, atol=1e-9)
+
+
+def test_probabilities_of_a_leg_are_right_to_the_last_digits() -> None:
+    """Nobody is lost between 1 - exp(-x) and exp(-x), whatever the hazard x: at most 4 roundings and those of x."""
+    halves = [1.0 - 2.0 ** -(n + 0.5) for n in range(12)]  # where the reduced argument is largest, on both sides
+    caught = [1e-300, 1e-12, 1e-3, 0.1, 0.25, 0.5, 0.75, 1.0 - 1e-12]
+    caught += [p + step for p in halves for step in (-1e-4, 1e-4)]
+    made = border_moments(caught, "transit.attempt_cap = 1")
+    bound = made.mean_of(made.weights("destination"))[:, 0]
+    for variable, label, exact in (
+        ("outcome", "ARRIVED", 1.0 - np.array(caught)),
+        ("ended", "crossing:INTERCEPTED", np.array(caught)),
+    ):
+        share = made.mean_of(made.weights(variable, label=label))[:, 0] / bound
+        hazard = -np.log1p(-np.array(caught))
+        assert (np.abs(share / exact - 1.0) <= (4.0 + hazard) * 2.3e-16).all()
 
 
 def test_covariances_are_symmetric_to_the_bit() -> None:

@@ -36,7 +36,35 @@ FORMS: list[tuple[dict[str, Any], tuple[float, float]]] = [
     ({"family": "half_normal", "scale": 0}, (0, 0)),
     ({"family": "dirichlet", "means": {"a": 0.5, "b": 0.5}, "concentration": 3}, (0, 1)),
     ({"family": "dirichlet", "alpha": {"a": 1, "b": 2}}, (0, 1)),
+    (
+        {"family": "dirichlet", "means": {"a": 0.5, "b": 0.5}, "interval": {"component": "a", "q05": 0.2, "q95": 0.8}},
+        (0, 1),
+    ),
     ({"family": "fixed_shares", "shares": {"a": 0, "b": 1}}, (0, 1)),
+    ({"family": "gamma", "shape": 2, "scale": 1}, (0, math.inf)),
+    ({"family": "gamma", "mean": 2, "cv": 0.5, "lower": 1, "upper": 3}, (1, 3)),
+    ({"family": "gamma", "quantiles": {"q05": 1, "q95": 3}}, (0, math.inf)),
+    ({"family": "normal", "quantiles": {"q05": -1, "q95": 3}}, (-math.inf, math.inf)),
+    ({"family": "beta", "quantiles": {"q95": 0.4, "q05": 0.3}}, (0, 1)),
+    ({"family": "lognormal", "quantiles": {"q05": 1, "q50": 2, "q95": 4}, "upper": 9}, (0, 9)),
+    ({"family": "empirical", "probabilities": [0, 0.5, 1], "quantiles": [-1, 2, 2]}, (-1, 2)),
+    ({"family": "empirical", "probabilities": [0, 1], "quantiles": [2, 2]}, (2, 2)),
+    ({"family": "metalog", "quantiles": {"q05": 1, "q50": 2, "q95": 3}}, (-math.inf, math.inf)),
+    ({"family": "metalog", "quantiles": {"q05": 1, "q50": 2, "q95": 3}, "lower_bound": 0}, (0, math.inf)),
+    ({"family": "metalog", "quantiles": {"q05": 1, "q50": 2, "q95": 3}, "upper_bound": 4, "terms": 2}, (-math.inf, 4)),
+    (
+        {
+            "family": "pool",
+            "experts": {
+                "ana": {"weight": 2, "distribution": {"family": "uniform", "min": 1, "max": 2}},
+                "ben": {"weight": 1, "distribution": {"family": "beta", "alpha": 1, "beta": 2}},
+            },
+        },
+        (0, 2),
+    ),
+    ({"family": "categorical", "weights": {"a": 1, "b": 2, "c": 3}}, (0, 2)),
+    ({"family": "discrete_uniform", "min": 1, "max": 20}, (1, 20)),
+    ({"family": "switch", "on": "form", "cases": {"a": "x", "b": "y[z]"}}, (-math.inf, math.inf)),
     ({"family": "fixed_shares", "shares": {"a": 1}}, (1, 1)),
 ]
 
@@ -46,6 +74,8 @@ def test_form_and_support(form: dict[str, Any], support: tuple[float, float]) ->
     distribution = declared.validate_python(form)
     assert distribution.support() == support
     assert distribution.is_simplex == (form["family"] in ("dirichlet", "fixed_shares"))
+    assert distribution.is_category == (form["family"] in ("categorical", "discrete_uniform"))
+    assert distribution.categories == tuple(form["weights"] if form["family"] == "categorical" else ())
     named = form.get("means") or form.get("alpha") if form["family"] == "dirichlet" else form.get("shares")
     assert distribution.components == tuple(named or ())
 

@@ -17,19 +17,18 @@ from scipy import special, stats
 
 from simcore.errors import ScenarioError
 from simcore.scenario.distributions import Distribution
-from simcore.uncertainty.draws import interpolate_logit, quantile, truncated_uniform
+from simcore.uncertainty.exact import exact_quantile
 from simcore.uncertainty.normal import normal_quantile
-from simcore.uncertainty.quantiles import (
+from simcore.uncertainty.quantile_kernels import (
     KNOTS,
     NORMAL,
     SCORE_LIMIT,
-    TABLE_TOLERANCE,
-    beta_logit,
-    exact_quantile,
-    quantile_rule,
-    stick_breaking_rules,
-    tabulate_beta,
+    interpolate_logit,
+    quantile,
+    truncated_uniform,
 )
+from simcore.uncertainty.quantiles import quantile_rule, stick_breaking_rules
+from simcore.uncertainty.tables import TABLE_TOLERANCE, beta_logit, tabulate_beta
 from tests.twin.parameters import scalar_value
 from tests.twin.philox import normal_score
 
@@ -126,7 +125,7 @@ def test_table_notices_a_shape_off_by_a_millionth() -> None:
 @pytest.mark.parametrize(("alpha", "beta"), [(0.005, 1.0), (0.02, 50.0), (1e8, 1e-3), (1e-4, 1e-4)])
 def test_shapes_that_a_table_cannot_hold_are_refused(alpha: float, beta: float) -> None:
     with pytest.raises(ScenarioError, match=r"distribution beta\(alpha=.*too extreme to tabulate"):
-        quantile_rule(declare(family="beta", alpha=alpha, beta=beta))
+        tabulate_beta(alpha, beta)
 
 
 def test_tables_are_shared_and_cannot_be_written() -> None:

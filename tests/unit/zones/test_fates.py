@@ -158,13 +158,14 @@ def test_guide_gives_the_first_fate_of_every_cell_and_flags_those_with_a_thresho
 def test_too_many_routes_are_refused_for_the_collapsed_walk_only(
     tiny: Scenario, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    use = r'use engine "agent" with walker "leg-by-leg" \(--engine agent --walker leg-by-leg\)'
     monkeypatch.setattr("simcore.transit_zone.compile.MAXIMUM_ROUTES", 3)
-    with pytest.raises(simcore.ScenarioError, match=r"points.ORIGIN: more than 3 routes from here.*leg-by-leg"):
+    with pytest.raises(simcore.ScenarioError, match=rf"points.ORIGIN: more than 3 routes from here.*; {use}"):
         compile_model(tiny)
     assert compile_model(tiny, routes=False).transit.most_fates == 0
     monkeypatch.undo()
     monkeypatch.setattr("simcore.transit_zone.compile.MAXIMUM_FATES", 3)
-    with pytest.raises(simcore.ScenarioError, match=r"points.ORIGIN: more than 3 fates from here.*leg-by-leg"):
+    with pytest.raises(simcore.ScenarioError, match=rf"points.ORIGIN: more than 3 fates from here.*; {use}"):
         compile_model(tiny)
 
 

@@ -1,7 +1,8 @@
-"""One replicate after the other: source draws per cell, then every bound victim to an outcome, in one of three ways.
+"""One replicate after the other: source draws per cell, then every bound victim to an outcome.
 
-`simulate_rows` is the one compiled entry point of the agent engine (walks `COLLAPSED` and `LEG_BY_LEG`) and the cohort
-engine (`COHORT`); it fills a slice of the rows of a block and can run in any thread.
+`simulate_rows` is the one compiled entry point of the agent engine, which walks persons (`COLLAPSED` or `LEG_BY_LEG`),
+and the cohort engine, which is handed the expanded journeys and moves counts; it fills a slice of the rows of a block
+and can run in any thread.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from simcore.engines.leg_by_leg import walk_leg_by_leg
 from simcore.engines.source_draws import SourceDraws, draw_source, make_source_draws
 from simcore.source_zone.plan import FloatArray, IntArray, SourcePlan
 from simcore.transit_zone.legs import fork_shares, leg_probabilities, reattempt_probabilities
-from simcore.transit_zone.plan import FlowPlan, TransitPlan
+from simcore.transit_zone.plan import FlowPlan, TransitPlan, no_flows
 
-COLLAPSED, LEG_BY_LEG, COHORT = range(3)
+COLLAPSED, LEG_BY_LEG = range(2)
 WALKERS = {"collapsed": COLLAPSED, "leg-by-leg": LEG_BY_LEG}
 
 
@@ -41,9 +42,9 @@ class WorkSpace(NamedTuple):
 
 
 def make_work_space(
-    source: SourcePlan, transit: TransitPlan, flows: FlowPlan, keys: Keys, stratum_slot: IntArray
+    source: SourcePlan, transit: TransitPlan, flows: FlowPlan | None, keys: Keys, stratum_slot: IntArray
 ) -> WorkSpace:
-    """Return the work space of one thread of a run; ``stratum_slot`` is that of `simulate_rows`."""
+    """Return the work space of one thread of a run; ``flows`` and ``stratum_slot`` are those of `simulate_rows`."""
     tally = 2 * transit.points + transit.outcomes + transit.attempt_cap + transit.legs * transit.causes
     return WorkSpace(
         legs=np.empty((transit.profile_split.size, transit.attempt_cap, 1 + transit.causes)),
@@ -54,7 +55,7 @@ def make_work_space(
         tally=np.zeros((source.members.size, tally), dtype=np.int64),
         draws=make_source_draws(source, keys),
         tables=make_tables(transit, source.members.size),
-        cohort=make_cohort_space(transit, flows, stratum_slot),
+        cohort=make_cohort_space(transit, no_flows(transit.attempt_cap) if flows is None else flows, stratum_slot),
     )
 
 
@@ -110,7 +111,7 @@ def walk_stratum(
 def simulate_rows(
     source: SourcePlan,
     transit: TransitPlan,
-    flows: FlowPlan,
+    flows: FlowPlan | None,
     keys: Keys,
     way: int,
     theta: FloatArray,
@@ -129,10 +130,11 @@ def simulate_rows(
 
     Parameters
     ----------
-    flows : FlowPlan
-        Needed by COHORT only.
+    flows : FlowPlan or None
+        The expanded journeys, to move counts where that pays. None, to walk everybody, is a type of its own to the
+        compiler: it leaves the cohort engine out, which would be a fourth of all compiling.
     way : int
-        COLLAPSED, LEG_BY_LEG or COHORT.
+        How persons walk: COLLAPSED or LEG_BY_LEG.
     theta : float64 [t, P]
         Distinct parameter vectors of the slice.
     theta_row : int64 [n]
@@ -175,7 +177,7 @@ def simulate_rows(
             stratum_slot, row,
         )  # fmt: skip
         bound = draws.bound
-        if way == COHORT:
+        if flows is not None:
             gather_crowds(space.cohort, bound)
             for journey in range(transit.class_start.size):
                 walk_cohort(
@@ -188,7 +190,10 @@ def simulate_rows(
                 slot, following = stratum_slot[stratum], stratum + exploitations
                 persons = bound[stratum]
                 total += persons
-                if persons > 0 and not (way == COHORT and moves_as_counts(transit, flows, space.cohort, stratum)):
+                walks = persons > 0
+                if flows is not None:
+                    walks = walks and not moves_as_counts(transit, flows, space.cohort, stratum)
+                if walks:
                     walk_stratum(transit, keys, way, space, stratum, persons, replicate_id, theta_id, x)
                 if following >= stratum_slot.size or stratum_slot[following] != slot:
                     store_tally(transit, space, x, counts, slot, row)
