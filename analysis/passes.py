@@ -17,7 +17,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.monte_carlo_error import GroupSums, RankInterval, binomial_ranks, grouped_ranks
+from analysis.monte_carlo_error import (
+    GroupSums,
+    RankInterval,
+    binomial_ranks,
+    deviation_error,
+    grouped_ranks,
+    merged_powers,
+)
 from analysis.order_statistics import OrderStatistics, pilot_edges, pilot_windows, window_share
 from simcore.errors import ResultsError
 from simcore.store.layout import CHUNK_ROWS
@@ -45,9 +52,9 @@ class Measured:
     ----------
     n, missing, groups : int64 [columns]
         Replicates with and without a value; independent groups of those with one.
-    zeros : float64 [columns]
+    zeros, zeros_error : float64 [columns]
         Share of zeros.
-    mean, mean_error, sd : float64 [columns]
+    mean, mean_error, sd, sd_error : float64 [columns]
     quantile, quantile_error : float64 [columns, probabilities]
     """
 
@@ -55,9 +62,11 @@ class Measured:
     missing: NDArray[np.int64]
     groups: NDArray[np.int64]
     zeros: NDArray[np.float64]
+    zeros_error: NDArray[np.float64]
     mean: NDArray[np.float64]
     mean_error: NDArray[np.float64]
     sd: NDArray[np.float64]
+    sd_error: NDArray[np.float64]
     quantile: NDArray[np.float64]
     quantile_error: NDArray[np.float64]
 
@@ -126,7 +135,7 @@ class _Passes:
         rows = _BLOCK_BYTES // (8 * self.columns) // CHUNK_ROWS * CHUNK_ROWS
         self.block_rows = min(max(rows, CHUNK_ROWS), _LONGEST_BLOCK)
         self.mean = np.zeros(self.columns)
-        self.squares = np.zeros(self.columns)  # sum of squared deviations from the mean
+        self.powers = np.zeros((self.columns, 3))  # sums of squared, cubed, fourth powers of deviations from the mean
         self.zeros = np.zeros(self.columns, dtype=np.int64)
         self.orders = self._order_statistics()
 
@@ -143,14 +152,18 @@ class _Passes:
         self._find()
         n = self.n
         missing = self.results.replicates - n
-        sd = np.sqrt(self.squares / np.where(n > 1, n - 1.0, np.nan))
+        counted = np.where(n > 1, n, np.nan)
+        sd = np.sqrt(self.powers[:, 0] / (counted - 1.0))
+        zeros = np.where(n > 0, self.zeros / np.maximum(n, 1), np.nan)
         if self.nested:
             groups, errors = self._group_errors(n)
-            mean_error = errors[:, 0]
-            self._want_intervals(errors[:, 1:])
+            mean_error, sd_error, zeros_error = errors[:, 0], errors[:, 1], errors[:, 2]
+            self._want_intervals(errors[:, 3:])
             self._find()
         else:
             groups, mean_error = n, sd / np.sqrt(np.maximum(n, 1))
+            sd_error = deviation_error(counted, self.powers[:, 0], self.powers[:, 2])
+            zeros_error = np.sqrt(zeros * (1.0 - zeros) / counted)
         quantile = np.full((self.columns, len(self.probabilities)), np.nan)
         quantile_error = quantile.copy()
         for c, order in enumerate(self.orders):
@@ -164,10 +177,12 @@ class _Passes:
             n=n,
             missing=missing,
             groups=groups,
-            zeros=np.where(n > 0, self.zeros / np.maximum(n, 1), np.nan),
+            zeros=zeros,
+            zeros_error=zeros_error,
             mean=np.where(n > 0, self.mean, np.nan),
             mean_error=mean_error,
             sd=sd,
+            sd_error=sd_error,
             quantile=quantile,
             quantile_error=quantile_error,
         )
@@ -235,8 +250,10 @@ class _Passes:
             return
         mean = float(ordered.mean())
         apart = mean - self.mean[c]
-        within = float(np.square(ordered - mean).sum())  # a sum in pairs; the dot product would start BLAS threads
-        self.squares[c] += within + apart * apart * before * size / (before + size)
+        deviations = ordered - mean
+        squared = np.square(deviations)  # sums in pairs; the dot product would start BLAS threads
+        within = np.array([squared.sum(), (squared * deviations).sum(), np.square(squared).sum()])
+        self.powers[c] = merged_powers(before, self.powers[c], size, within, apart)
         self.mean[c] += apart * size / (before + size)
         self.zeros[c] += int(np.searchsorted(ordered, 0.0, side="right"))  # no value is negative
 
@@ -252,12 +269,16 @@ class _Passes:
             self.intervals.append(intervals)
 
     def _group_errors(self, n: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Groups, and standard errors of the mean and of the share of values up to each quantile [columns, 1 + Q].
+        """Groups, and standard errors [columns, 3 + Q]: mean, standard deviation, share of zeros, and the share of
+        values up to each quantile.
 
         With ties at the quantile, the shares below it and up to it differ; the larger error is taken.
         """
         q = len(self.probabilities)
-        sums = GroupSums(self.columns, 1 + 2 * q)
+        sums = GroupSums(self.columns, 3 + 2 * q)
+        variance = self.powers[:, 0] / np.maximum(n, 1)
+        twice = 2.0 * np.sqrt(np.where(variance > 0.0, variance, np.inf))
+        zeros = self.zeros / np.maximum(n, 1)
         at = [
             [(order.value(rank), *order.ranks_of(rank)) for rank in self._floor_ranks(order)] if order.count else []
             for order in self.orders
@@ -270,17 +291,19 @@ class _Passes:
             starts = np.flatnonzero(np.diff(identifiers, prepend=-1))
             for c, column in enumerate(values):
                 present = ~np.isnan(column)
-                residuals = np.zeros((len(column), 1 + 2 * q))
+                residuals = np.zeros((len(column), 3 + 2 * q))
                 residuals[:, 0] = np.where(present, column - self.mean[c], 0.0)
+                residuals[:, 1] = np.where(present, (np.square(residuals[:, 0]) - variance[c]) / twice[c], 0.0)
+                residuals[:, 2] = np.where(present, (column == 0.0) - zeros[c], 0.0)
                 for k, (value, below, up_to) in enumerate(at[c]):
-                    residuals[:, 1 + k] = np.where(present, (column <= value) - up_to / n[c], 0.0)
-                    residuals[:, 1 + q + k] = np.where(present, (column < value) - below / n[c], 0.0)
+                    residuals[:, 3 + k] = np.where(present, (column <= value) - up_to / n[c], 0.0)
+                    residuals[:, 3 + q + k] = np.where(present, (column < value) - below / n[c], 0.0)
                 sums.add(c, residuals, present, starts, goes_on=bool(identifiers[0] == last))
             last = int(identifiers[-1])
         sums.close()
         errors = sums.errors(n)
-        shares = np.maximum(errors[:, 1 : 1 + q], errors[:, 1 + q :])
-        return sums.groups, np.concatenate([errors[:, :1], shares], axis=1)
+        shares = np.maximum(errors[:, 3 : 3 + q], errors[:, 3 + q :])
+        return sums.groups, np.concatenate([errors[:, :3], shares], axis=1)
 
     def _floor_ranks(self, order: OrderStatistics) -> list[int]:
         return [_around(order.count, p)[0] for p in self.probabilities]

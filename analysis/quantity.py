@@ -67,9 +67,13 @@ class Quantity:
         Independent groups among the ``n``: parameter sets of a nested run, else replicates.
     zeros : float
         Share of zeros among the ``n``.
+    zeros_mcse : float
+        Its Monte Carlo standard error.
     mean : Estimate
     sd : float
         Standard deviation over replicates.
+    sd_mcse : float
+        Its Monte Carlo standard error.
     median : Estimate
     intervals : tuple of Interval
         From narrow to wide.
@@ -86,8 +90,10 @@ class Quantity:
     missing: int
     groups: int
     zeros: float
+    zeros_mcse: float
     mean: Estimate
     sd: float
+    sd_mcse: float
     median: Estimate
     intervals: tuple[Interval, ...]
     method: str
@@ -127,8 +133,10 @@ class Quantity:
             "missing": self.missing,
             "groups": self.groups,
             "zeros": number_or_none(self.zeros),
+            "zeros_mcse": number_or_none(self.zeros_mcse),
             "mean": self.mean.as_json(),
             "sd": number_or_none(self.sd),
+            "sd_mcse": number_or_none(self.sd_mcse),
             "median": self.median.as_json(),
             "intervals": [
                 {"level": each.level, "lower": each.lower.as_json(), "upper": each.upper.as_json()}
@@ -148,9 +156,11 @@ class Quantity:
             "missing": self.missing,
             "groups": self.groups,
             "zeros": self.zeros,
+            "zeros_mcse": self.zeros_mcse,
             "mean": self.mean.estimate,
             "mean_mcse": self.mean.mcse,
             "sd": self.sd,
+            "sd_mcse": self.sd_mcse,
             "median": self.median.estimate,
             "median_mcse": self.median.mcse,
         }

@@ -216,8 +216,10 @@ def _quantity(
         missing=int(measured.missing[column]),
         groups=int(measured.groups[column]),
         zeros=float(measured.zeros[column]),
+        zeros_mcse=float(measured.zeros_error[column]),
         mean=Estimate(float(measured.mean[column]), float(measured.mean_error[column])),
         sd=float(measured.sd[column]),
+        sd_mcse=float(measured.sd_error[column]),
         median=quantile(0),
         intervals=tuple(
             Interval(level, quantile(1 + 2 * number), quantile(2 + 2 * number)) for number, level in enumerate(levels)

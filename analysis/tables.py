@@ -224,9 +224,12 @@ def _worst_end(summary: Summary) -> str:
 def _notes_on_zeros(summary: Summary) -> Iterator[str]:
     if summary.by:
         return
-    zeros = [(q.label, share(q.zeros)) for q in summary.quantities if q.zeros >= 0.001 and q.kind != "ratio"]
-    if zeros:
-        yield f"Zero in some replicates: {_named(f'{label} ({part})' for label, part in zeros)}."
+    found = [q for q in summary.quantities if q.zeros >= 0.001 and q.kind != "ratio"]
+    if found:
+        parts = _named(f"{q.label} ({share(q.zeros)})" for q in found)
+        errors = [q.zeros_mcse for q in found if not math.isnan(q.zeros_mcse)]
+        error = f" (MCSE at most {share(max(errors))})" if errors else ""
+        yield f"Zero in some replicates: {parts}{error}."
 
 
 def _notes_on_missing(summary: Summary) -> Iterator[str]:

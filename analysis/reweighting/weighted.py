@@ -115,8 +115,10 @@ def _quantity(
         missing=missing,
         groups=int(counted.sum()),
         zeros=sample.share(values == 0.0),
+        zeros_mcse=sample.share_error(values == 0.0),
         mean=sample.mean(),
         sd=sample.deviation(),
+        sd_mcse=sample.deviation_error(),
         median=ends[0.5],
         intervals=tuple(
             Interval(level, ends[low], ends[high]) for level, (low, high) in zip(levels, tails, strict=True)
@@ -154,6 +156,10 @@ class WeightedSample:
         """Return the weight of the chosen values, as a share."""
         return float(self.weights[chosen].sum()) / self.total if self.usable else math.nan
 
+    def share_error(self, chosen: npt.NDArray[np.bool_]) -> float:
+        """Return the standard error of `share`."""
+        return self._error(chosen - self.share(chosen)) if self.usable else math.nan
+
     def mean(self) -> Estimate:
         """Return the mean and its standard error."""
         if not self.usable:
@@ -170,6 +176,14 @@ class WeightedSample:
         if lost >= 1.0:
             return math.nan
         return math.sqrt(float(self.weights @ np.square(self.values - centre)) / self.total / (1.0 - lost))
+
+    def deviation_error(self) -> float:
+        """Return the standard error of the standard deviation (linearised)."""
+        if not self.usable:
+            return math.nan
+        squared = np.square(self.values - float(self.weights @ self.values) / self.total)
+        variance = float(self.weights @ squared) / self.total
+        return self._error((squared - variance) / (2.0 * math.sqrt(variance))) if variance > 0.0 else 0.0
 
     def quantile(self, probability: float) -> Estimate:
         """Return a quantile and its standard error (NaN where there are too few values for one)."""

@@ -53,6 +53,10 @@ def test_every_stage_is_what_it_says() -> None:
         np.testing.assert_allclose(quantity.mean.mcse, values.std(ddof=1) / ROWS**0.5, rtol=1e-10)
         np.testing.assert_allclose(quantity.sd, values.std(ddof=1), rtol=1e-10)
         assert quantity.zeros == (values == 0).mean()
+        squared = (values - values.mean()) ** 2
+        spread = (squared.std() / (2 * values.std())) / ROWS**0.5 if values.std() > 0 else 0.0
+        np.testing.assert_allclose(quantity.sd_mcse, spread, rtol=1e-9)
+        np.testing.assert_allclose(quantity.zeros_mcse, (values == 0).std() / ROWS**0.5, rtol=1e-9)
         ends = [quantity.estimate, *quantity.interval(0.5), *quantity.interval(0.9)]
         np.testing.assert_allclose(ends, np.quantile(values, [0.5, 0.25, 0.75, 0.05, 0.95]), rtol=1e-13)
         assert quantity.mcse == quantity.median.mcse >= 0.0
