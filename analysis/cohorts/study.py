@@ -142,12 +142,27 @@ def read_study(folder: Path) -> Study:
                 f"{path}: written by a newer simcore: version {content['version']}, known up to {VERSION}"
             )
         entries = [Entry(**entry) for entry in content["members"]]
+        _check_entries(entries)
+        if not 0 <= int(content["seed"]) < 2**64:
+            raise ValueError(f"seed {content['seed']}")
         for entry in entries:
             if Path(entry.file).name != entry.file:
                 raise ResultsError(f"{path}: the file of '{entry.name}' leads out of the folder: '{entry.file}'")
         return Study(folder, int(content["seed"]), dict(content["options"]), entries, content["begun_utc"])
     except (KeyError, TypeError, ValueError) as problem:
         raise ResultsError(f"{path}: is damaged: {type(problem).__name__} {problem}") from problem
+
+
+def _check_entries(entries: Sequence[Entry]) -> None:
+    """Raise TypeError or ValueError unless every field has its type and every name stands once."""
+    for number, entry in enumerate(entries):
+        for name, value in vars(entry).items():
+            wanted = int if name in ("cohort_year", "replicates") else str
+            if type(value) is not wanted:
+                raise TypeError(f"members[{number}].{name} is {value!r}")
+    names = [entry.name for entry in entries]
+    if len(set(names)) < len(names):
+        raise ValueError(f"two members have one name ({', '.join(names)})")
 
 
 def open_study(

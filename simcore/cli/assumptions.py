@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
+from simcore.errors import ScenarioError
 from simcore.scenario.fields import Grade
 from simcore.scenario.stages import describe_references, first_stages, references_by_parameter
 
@@ -105,7 +106,13 @@ def fit_data(expert: str, report: FitReport) -> dict[str, Any]:
 
 
 def collect_assumptions(scenario: Scenario) -> list[Assumption]:
-    """Return every parameter of a scenario, in the order of the file."""
+    """Return every parameter of a scenario, in the order of the file.
+
+    Raises
+    ------
+    ScenarioError
+        If a distribution cannot be drawn from, such as one that is cut where it has no probability.
+    """
     from simcore.scenario.distributions import fit_reports
 
     stages, references = first_stages(scenario), references_by_parameter(scenario)
@@ -127,11 +134,20 @@ def collect_assumptions(scenario: Scenario) -> list[Assumption]:
             elements=tuple(element.name for element in elements[name]),
             columns=tuple(column for element in elements[name] for column in element.columns),
             is_fixed=parameter.distribution.family in _FIXED,
-            quantiles=quantiles_of(parameter.distribution),
+            quantiles=_quantiles_at(scenario, name),
             fits=tuple((path[1] if path else "", report) for path, report in fit_reports(parameter.distribution)),
         )
         for name, parameter in scenario.document.parameters.items()
     ]
+
+
+def _quantiles_at(scenario: Scenario, name: str) -> dict[str, tuple[float, ...]]:
+    """Return `quantiles_of` a parameter; a mistake in its distribution is told with its place."""
+    distribution = scenario.document.parameters[name].distribution
+    try:
+        return quantiles_of(distribution)
+    except ScenarioError as problem:
+        raise scenario.error(("parameters", name, "distribution"), str(problem)) from None
 
 
 def quantiles_of(distribution: Any) -> dict[str, tuple[float, ...]]:
@@ -143,6 +159,7 @@ def quantiles_of(distribution: Any) -> dict[str, tuple[float, ...]]:
 
     from simcore.uncertainty.exact import exact_quantile
     from simcore.uncertainty.parameters import dirichlet_weights
+    from simcore.uncertainty.quantiles import quantile_rule
 
     if distribution.is_category or distribution.family == "switch":
         return {}
@@ -154,6 +171,7 @@ def quantiles_of(distribution: Any) -> dict[str, tuple[float, ...]]:
         case "fixed_shares":
             shares = [np.full_like(levels, share) for share in distribution.shares.values()]
         case _:
+            quantile_rule(distribution)  # refuses what cannot be drawn from
             return {"": tuple(exact_quantile(distribution, levels).tolist())}
     return {name: tuple(share.tolist()) for name, share in zip(distribution.components, shares, strict=True)}
 

@@ -205,6 +205,12 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
     assert (tmp_path / "full" / "notes.txt").read_text() == "mine"
 
 
+ONE_MEMBER = (
+    '{"filetype": "simcore-cohorts", "version": 1, "seed": "%s", "options": {}, "begun_utc": "", "members": [{'
+    '"name": "a", "scenario": "a", "title": "", "cohort_year": %s, "scenario_digest": %s, "file": "a.h5"}]}'
+)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -217,6 +223,9 @@ def test_folders_that_cannot_be_used(tmp_path: Path) -> None:
             '"name": "a", "scenario": "a", "title": "", "cohort_year": 1, "scenario_digest": "", "file": "../a.h5"}]}',
             "leads out of the folder",
         ),
+        (ONE_MEMBER % ("1", '"x"', '"d"'), r"is damaged: TypeError members\[0\].cohort_year is 'x'"),
+        (ONE_MEMBER % ("1", "2005", "7"), r"is damaged: TypeError members\[0\].scenario_digest is 7"),
+        (ONE_MEMBER % ("-1", "2005", '"d"'), "is damaged: ValueError seed -1"),
     ],
 )
 def test_index_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> None:

@@ -180,6 +180,9 @@ def test_equal_weights_give_the_plain_summary(stored: Results) -> None:
         assert other.median.mcse == pytest.approx(one.median.mcse, rel=0.2, abs=0.5)  # two ways to the same error
         assert other.sd == pytest.approx(one.sd, rel=1e-9)
         assert other.zeros == pytest.approx(one.zeros, abs=1e-12)
+        # (1) has a factor G / (G - 1) that (2) and the binomial error lack
+        assert other.sd_mcse == pytest.approx(one.sd_mcse, rel=2.0 / one.n)
+        assert other.zeros_mcse == pytest.approx(one.zeros_mcse, rel=2.0 / one.n)
         for first, second in zip(one.intervals, other.intervals, strict=True):
             np.testing.assert_allclose(tuple(second), tuple(first), rtol=1e-9)
 
@@ -307,6 +310,23 @@ def test_what_cannot_be_reweighted(stored: Results, setting: str, message: str) 
     assert message in str(problem.value)
     assert "\n" not in str(problem.value)
     assert "run the changed scenario" in str(problem.value)
+
+
+def test_a_gap_between_pooled_experts_cannot_be_filled() -> None:
+    def pool(first: tuple[float, float], second: tuple[float, float], weight: float = 1.0) -> str:
+        experts = ", ".join(
+            f"{name}={{weight={w}, distribution={{family='uniform', min={low}, max={high}}}}}"
+            for name, w, (low, high) in (("one", 1.0, first), ("two", weight, second))
+        )
+        return f"parameters.share_men.distribution={{family='pool', experts={{{experts}}}}}"
+
+    results = run(pool((0.0, 0.01), (0.04, 0.05)))
+    with pytest.raises(UserError, match=r"puts 0\.6 of its probability between 0\.01 and 0\.04, where no expert"):
+        reweight(results, "parameters.share_men.distribution={family='uniform', min=0, max=0.05}")
+    with pytest.raises(UserError, match=r"puts 0\.25 of its probability between 0\.01 and 0\.04, where no expert"):
+        reweight(results, pool((0.0, 0.02), (0.04, 0.05)))
+    weights = reweight(results, pool((0.0, 0.01), (0.04, 0.05), weight=2.0))
+    assert abs(weights.mean_ratio.estimate - 1.0) < 5.0 * weights.mean_ratio.mcse  # 6e-7 by chance
 
 
 def test_the_size_that_is_refused_is_said(stored: Results) -> None:

@@ -51,6 +51,14 @@ def test_settings_apply(simcore: Call) -> None:
     assert shown["title"] == "Another"
 
 
+def test_what_cannot_be_drawn_from_has_no_quantiles(simcore: Call) -> None:
+    cut = "parameters.deception_hazard.distribution={family='lognormal', q05=0.01, q95=0.1, lower=1e6}"
+    refused = simcore("show", RIVER, "--set", cut)
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    assert refused.stderr.count("\n") == 1
+    assert "parameters.deception_hazard.distribution: distribution lognormal: lower = 1000000.0" in refused.stderr
+
+
 def test_nothing_is_taken_for_markup(simcore: Call) -> None:
     text = simcore("show", TINY, "--set", 'title="[bold]a[/] [COL,sexual] :smile:"').stdout
     assert "[bold]a[/] [COL,sexual] :smile:" in text

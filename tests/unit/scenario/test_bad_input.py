@@ -157,7 +157,7 @@ SPOILED: dict[str, tuple[str, str, str, tuple[str, ...]]] = {
     'equal quantiles': (TRIANGLE, 'family = "gamma", quantiles = { q05 = 0.1, q95 = 0.1 }', 'parameters.share_men.distribution.quantiles.q95', ('above q05 (0.1)', 'got 0.1')),
     'one quantile': (TRIANGLE, 'family = "normal", quantiles = { q05 = 0.1 }', 'parameters.share_men.distribution.quantiles', ('at least 2 quantiles', 'got 1')),
     'quantile name': (TRIANGLE, 'family = "normal", quantiles = { q5 = 0.1, q95 = 1 }', 'parameters.share_men.distribution.quantiles.q5', ('not a quantile', "'q5'", 'q05')),
-    'quantile of nothing': (TRIANGLE, 'family = "normal", quantiles = { q00 = 0.1, q95 = 1 }', 'parameters.share_men.distribution.quantiles.q00', ('not a quantile', 'above q00')),
+    'quantile of nothing': (TRIANGLE, 'family = "normal", quantiles = { q00 = 0.1, q95 = 1 }', 'parameters.share_men.distribution.quantiles.q00', ('not a quantile', 'between q00 and q100')),
     'quantile of too much': (TRIANGLE, 'family = "normal", quantiles = { q05 = 0.1, q100 = 1 }', 'parameters.share_men.distribution.quantiles.q100', ('not a quantile', "'q100'")),
     'quantile twice': (TRIANGLE, 'family = "normal", quantiles = { q05 = 0.1, "q05.0" = 1 }', 'parameters.share_men.distribution.quantiles."q05.0"', ('the same quantile as q05',)),
     'unquoted decimals': (TRIANGLE, 'family = "normal", quantiles = { q02.5 = 0.1, q95 = 1 }', 'parameters.share_men.distribution.quantiles', ('in quotes', 'q02.5')),

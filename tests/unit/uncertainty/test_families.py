@@ -160,11 +160,19 @@ def test_gamma_oracle_notices_a_shape_off_by_a_millionth() -> None:
     ("fields", "words"),
     [
         ({"family": "gamma", "shape": 2e6, "scale": 1.0}, "limit of the shape 1e"),
-        ({"family": "gamma", "shape": 0.002, "scale": 1e300}, "too extreme to tabulate"),
+        ({"family": "gamma", "shape": 0.002, "scale": 1e149}, "too extreme to tabulate"),
         ({"family": "gamma", "shape": 2.0, "scale": 1e-11}, "below .*limit 1e-09: a spike at zero"),
         ({"family": "gamma", "mean": 1.0, "cv": 6.0}, "a spike at zero"),
         ({"family": "beta", "alpha": 1.0, "beta": 1e10}, "distribution beta: half .*a spike at zero"),
         ({"family": "gamma", "shape": 2.0, "scale": 1.0, "lower": 60.0}, "leave a probability of"),
+        ({"family": "gamma", "mean": 1.0, "cv": 1e-140}, "limit of the shape 1e"),
+        ({"family": "gamma", "mean": 1.0, "cv": 1e140}, "a spike at zero"),
+        ({"family": "gamma", "quantiles": {"q05": 1e-140, "q95": 1.0}}, "a spike at zero"),
+        (
+            pool({"family": "normal", "mean": 0.0, "sd": 1.0, "lower": 50.0}),
+            "distribution pool: expert '[a-z0-9_]+': distribution normal: .* leave a probability of 0",
+        ),
+        (pool({"family": "gamma", "shape": 0.02, "scale": 1.0}), "distribution pool: expert .* a spike at zero"),
     ],
 )
 def test_what_cannot_be_tabulated_is_refused(fields: dict[str, Any], words: str) -> None:
@@ -188,6 +196,23 @@ def test_empirical_goes_through_its_table(interpolation: str) -> None:
         assert drawn(d, p) == pytest.approx(q, rel=1e-14, abs=1e-15)
     expected = np.interp(0.3, TABLE["probabilities"], TABLE["quantiles"])
     assert (drawn(d, 0.3) == pytest.approx(expected, rel=1e-14)) == (interpolation == "linear")
+
+
+@pytest.mark.parametrize(
+    ("limits", "expected"),
+    [
+        ({"lower": 1.0}, [1.0, 1.0, 1.5, 2.0]),  # 0.3 of the remaining 0.6 stays at 1
+        ({"lower": 0.5, "upper": 1.0}, [0.6875, 1.0, 1.0, 1.0]),
+        ({"upper": 1.0}, [0.2625, 0.7875, 1.0, 1.0]),
+    ],
+)
+def test_a_cut_at_a_value_with_probability_keeps_it(limits: dict[str, float], expected: list[float]) -> None:
+    table = {"probabilities": [0, 0.4, 0.7, 1], "quantiles": [0, 1, 1, 2], "interpolation": "linear"}
+    u = np.array([0.15, 0.45, 0.75, 1.0 - 2.0**-53])
+    distribution = declare(family="empirical", **table, **limits)
+    found = [drawn(distribution, each) for each in u]
+    np.testing.assert_allclose(found, exact_quantile(distribution, u), rtol=1e-14)
+    np.testing.assert_allclose(found, expected, rtol=1e-14)
 
 
 def test_metalog_of_three_quantiles_has_keelins_coefficients() -> None:
