@@ -7,6 +7,7 @@ standard error; mistakes are raised as `simcore.errors.UserError`, which the com
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -41,16 +42,19 @@ def summary(
 ) -> None:
     """Show the funnel of a results file: persons, at risk, trafficked, bound, journey points, outcomes."""
     from analysis.summaries import LEVELS, summarize
+    from simcore.cli.waiting import waiting
     from simcore.store import open_results
 
     axes = tuple(axis.strip() for axis in by.split(",")) if by is not None else ()
+    check_levels(level)
     if figure is not None:
         if axes:
             raise UserError(f"--figure {figure}: the figure shows totals, leave out --by {','.join(axes)}")
         check_figure(figure, path)
     with open_results(path) as results:
         quantities = _quantities_by_levels(results) if axes and not as_json else None
-        found = summarize(results, by=axes, levels=level or LEVELS, quantities=quantities)
+        with waiting(f"reading {results.replicates:,} replicates"):
+            found = summarize(results, by=axes, levels=level or LEVELS, quantities=quantities)
     if as_json:
         sys.stdout.write(found.to_json() + "\n")
     else:
@@ -91,6 +95,13 @@ def check_figure(figure: Path, results: Path) -> None:
         raise UserError(f"--figure {figure}: there is no folder '{figure.parent}'")
     if figure.resolve() == results.resolve() or figure.is_dir():
         raise UserError(f"--figure {figure}: is not a place for a figure")
+
+
+def check_levels(levels: Sequence[float] | None) -> None:
+    """Refuse an interval that is none, naming the option."""
+    for level in levels or ():
+        if not 0.0 < level < 1.0:
+            raise UserError(f"--level {level:g}: must lie between 0 and 1, as 0.9 does")
 
 
 def _quantities_by_levels(results: Results) -> tuple[str, ...]:

@@ -36,6 +36,7 @@ def reweight(
     as_json: Json = False,
 ) -> None:
     """Re-weight stored replicates to changed priors, without a new run."""
+    from analysis.command_line import check_levels
     from analysis.reweighting.priors import patch_layer
     from analysis.reweighting.weighted import summarize_weighted
     from analysis.reweighting.weights import as_layers
@@ -43,6 +44,7 @@ def reweight(
     from analysis.summaries import LEVELS, summarize
     from simcore.store import open_results
 
+    check_levels(level)
     if not settings and not prior:
         raise UserError("give the changed priors: --set parameters.NAME.distribution=... or --prior FILE")
     layers = [*(patch_layer(file) for file in prior or ()), *as_layers(settings or [])]

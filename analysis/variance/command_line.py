@@ -37,6 +37,7 @@ def variance(
     from analysis.variance.rendering import print_split
     from analysis.variance.split import MOST_SETS, split_variance
     from simcore.cli.terminal import show_json, talk
+    from simcore.cli.waiting import say_if_cold, waiting
     from simcore.store import open_results
 
     axes = () if by is None else read_axes(by)
@@ -44,11 +45,13 @@ def variance(
     if figure is not None:
         check_figure(figure, path)
     with open_results(path) as results:
-        split = split_variance(results, by=axes, quantities=quantity, route=route, sets=most)
-        costs = sizes = None
-        if results.nested[1] > 1:
-            costs = measure_costs(results)
-            sizes = inner_sizes(split.outputs, *results.nested, costs)
+        say_if_cold()
+        with waiting("moments and resampling: seconds per thousand parameter sets"):
+            split = split_variance(results, by=axes, quantities=quantity, route=route, sets=most)
+            costs = sizes = None
+            if results.nested[1] > 1:
+                costs = measure_costs(results)
+                sizes = inner_sizes(split.outputs, *results.nested, costs)
     if as_json:
         content = split.as_json()
         if sizes is not None and costs is not None:

@@ -10,9 +10,11 @@ With g_i, s_i, c_i and h_i the mean, noise, chance and shared chance of n indepe
 A choice with categories k, n_k sets each, explains the variance between the means of its categories, less what the
 spread s_k^2 within them puts there (model.md H4, with a spread of its own for every category)::
 
-    between = sum_k n_k / n (g_k - g)^2  -  1 / n sum_k (1 - n_k / n) s_k^2                                      (1)
+    between = n / (n - 1) [sum_k n_k / n (g_k - g)^2  -  1 / n sum_k (1 - n_k / n) s_k^2]                        (1)
 
-unbiased to first order in 1 / n. What is left of the parameters is their share *given* the choice.
+unbiased where every category was drawn twice: the n_k are drawn too, and by E[n_k n_l] = n (n - 1) p_k p_l the bracket
+falls short by one part in n. That is little of a large share, but much where little is left of the parameters. What is
+left of the parameters is their share *given* the choice.
 
 The intervals come from a Poisson bootstrap: every replicate gives each set an independent weight Poisson(1) (Hanley and
 MacGibbon 2006, Computer Methods and Programs in Biomedicine 83, 57-62), so the sets pass by once and memory does not
@@ -199,7 +201,7 @@ def _between(n: FloatArray, mean: FloatArray, sums: FloatArray) -> FloatArray:
     share = size / n[:, np.newaxis]
     explained = (share * (own - mean[:, np.newaxis]) ** 2).sum(axis=1)
     by_noise = ((1.0 - share) * within * (size > 0.0)).sum(axis=1) / n
-    return np.asarray(explained - by_noise, dtype=np.float64)
+    return np.asarray((explained - by_noise) * (n / (n - 1.0)), dtype=np.float64)
 
 
 def _part(variances: FloatArray, shares: FloatArray, level: float) -> Part:

@@ -316,10 +316,11 @@ def _pick(
         return None
     if own is None or closed is None:
         return sampled, NESTED, False
-    if own.shared is not None and not own.shared.any():  # nothing is shared, so all chance is individual
-        return sampled.with_shared(np.zeros_like(sampled.chance)), NESTED, False
     assert own.shared is not None
-    return sampled.with_shared(own.shared), BOTH, closed.few > _FEW_SETS
+    shared = np.nan_to_num(own.shared)  # a set with nobody to be counted has no logarithm, and no chance either
+    if not shared.any():  # nothing is shared, so all chance is individual
+        return sampled.with_shared(shared), NESTED, False
+    return sampled.with_shared(shared), BOTH, closed.few > _FEW_SETS
 
 
 def _rubin(parts: Parts, choices: Sequence[Choice]) -> float | None:

@@ -131,7 +131,8 @@ def _show_coverage(found: dict[str, Any]) -> None:
         "covariates": "none declared"
         if covariates is None
         else f"{covariates['cells']} cells, {len(missing)} missing"
-        + (f" (imputed, {covariates['panels']} panels): {_some(missing)}" if missing else ""),
+        + (f" (imputed, {covariates['panels']} panels): {_some(missing)}" if missing else "")
+        + ("" if covariates["taken"] else "; the at-risk model takes none of them"),
         "sources cited": f"{len(sources['cited'])}{_catalogued(sources)}",
         "sources not cited": f"{len(sources['not_cited'])} of {sources['described']} described"
         + (f" ({_some(sources['not_cited'])})" if sources["not_cited"] else ""),

@@ -31,6 +31,7 @@ from simcore.cli.arguments import (
 from simcore.cli.collected import reward_rows, reward_table
 from simcore.cli.figures import figure, percent, whole
 from simcore.cli.terminal import heading, pairs, show, show_json, table
+from simcore.cli.waiting import say_if_cold
 from simcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -168,6 +169,7 @@ def expected_verb(
         if axis not in AXES:
             raise UserError(f"--by {axis}: no such axis{nearest(axis, AXES)} (axes: {', '.join(AXES)})")
     scenario = load(name, settings)
+    say_if_cold()
     from simcore.model import compile_model
     from simcore.moments import ResultTooLarge, expected
     from simcore.rewards import expected_rewards

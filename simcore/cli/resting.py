@@ -53,12 +53,15 @@ def covariate_coverage(scenario: Scenario) -> dict[str, Any] | None:
     """Return how many covariate cells there are and which are missing; None without covariates."""
     if scenario.covariates is None:
         return None
+    from simcore.scenario.citations import taken_covariates
+
     observed = scenario.covariates.observed
     return {
         "year": observed.year,
         "window": observed.window,
         "cells": int(observed.missing.size),
         "panels": scenario.covariates.panels,
+        "taken": sorted(taken_covariates(scenario)),
         "missing": [{"origin": origin, "covariate": name} for origin, name in observed.missing_cells()],
     }
 

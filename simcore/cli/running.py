@@ -34,6 +34,7 @@ from simcore.cli.figures import duration, figure, size, whole
 from simcore.cli.interruption import INTERRUPTED, Interruption, StoppedAtOnce
 from simcore.cli.progress import ProgressBar
 from simcore.cli.terminal import show, talk
+from simcore.cli.waiting import say_if_cold
 from simcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
@@ -298,10 +299,9 @@ def _introduce(scenario: Scenario, target: Path, wish: Wish) -> None:
 
     loop = f" ({whole(wish.outer)} parameter sets x {whole(wish.inner)})" if wish.inner > 1 else ""
     talk(f"{scenario.name}: {whole(wish.replicates)} replicates{loop} into {target}")
-    folder = cache_folder()
-    if folder is None or not any(folder.iterdir()):
-        talk("first use on this machine: compiling the kernels takes about half a minute")
+    say_if_cold()
     if wish.verbose:
+        folder = cache_folder()
         talk(f"scenario digest {scenario.digest}")
         talk(f"compiled kernels in {folder or 'memory only'}")
         talk(

@@ -29,7 +29,7 @@ GROUP = "simcore.stopping"
 DEFAULT_MINIMUM = 2 * CHUNK_ROWS
 """Replicates before which no rule is asked, unless told otherwise."""
 
-TARGET_MET, MAXIMUM_REACHED = "target met", "maximum reached"
+TARGET_MET, MAXIMUM_REACHED, INTERRUPTED = "target met", "maximum reached", "interrupted"
 _STEP = 16  # a rule is asked again when the run has grown by a sixteenth: so much is simulated in vain at most
 
 Totals = Mapping[str, npt.NDArray[np.int64]]
@@ -100,7 +100,7 @@ class Stopping:
         self.maximum = maximum
         self.minimum = min(DEFAULT_MINIMUM, maximum) if minimum is None else minimum
         self.met = False
-        self._blocks = 0
+        self._blocks = self._rows = 0
         self._next = -(-self.minimum // CHUNK_ROWS)
 
     @property
@@ -112,6 +112,7 @@ class Stopping:
         """Take in the next block, ``rows`` being all replicates up to its end; return whether the run ends here."""
         self.rule.update(totals)
         self._blocks += 1
+        self._rows = rows
         if self._blocks >= self._next or rows == self.maximum:
             self.met = self.rule.met()
             self._next = max(self._next, self._blocks + -(-self._blocks // _STEP))
@@ -120,8 +121,9 @@ class Stopping:
     def outcome(self) -> dict[str, Attribute]:
         """Return root attributes: why the run ended, and the estimates with their standard errors at its end."""
         achieved = np.array(self.rule.achieved(), dtype=np.float64).reshape(-1, 2)
+        ended = MAXIMUM_REACHED if self._rows == self.maximum else INTERRUPTED
         return {
-            "stopped_because": TARGET_MET if self.met else MAXIMUM_REACHED,
+            "stopped_because": TARGET_MET if self.met else ended,
             "until_estimate": achieved[:, 0].tolist(),
             "until_mcse": achieved[:, 1].tolist(),
         }

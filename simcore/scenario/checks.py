@@ -11,12 +11,11 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from simcore.errors import ScenarioError
-from simcore.scenario.at_risk_models import remarks_of
 from simcore.scenario.design import check_design
-from simcore.scenario.distributions.fitting import LARGEST_RESIDUAL, fit_reports, misfit_text
 from simcore.scenario.fields import CONTINUE, ENTRY, REST, ParameterReference, Rule, Selector, split_reference
 from simcore.scenario.locations import KeyPath, show_path
 from simcore.scenario.references import Reference
+from simcore.scenario.remarks import add_warnings
 from simcore.scenario.rewards import LARGEST_AMOUNT, LARGEST_VARIATION, check_rewards
 from simcore.scenario.schema import MOST_RISK_BITS
 from simcore.scenario.switches import check_switches, components_of, support_of
@@ -404,30 +403,3 @@ def _within_limits(scenario: Scenario, reference: Reference, name: str) -> Itera
     got = f"got {value:g}" if key[-1] != "distribution" else f"but this {distribution.family} reaches {value:g}"
     text = f"a {_words(reference)} must be {limit}, {got} (used in {show_path(reference.key)}){advice}"
     yield scenario.error(key, text)
-
-
-def add_warnings(scenario: Scenario) -> None:
-    """Add what is odd but not wrong: parameters, legs and points that nothing uses, nobody at risk."""
-    used = {split_reference(reference.text)[0] for reference in scenario.references()}
-    for name in scenario.document.parameters:
-        if name not in used:
-            scenario.warn(("parameters", name), "is not used")
-        for path, report in fit_reports(scenario.document.parameters[name].distribution):
-            if report.largest_residual > LARGEST_RESIDUAL:
-                scenario.warn(("parameters", name, "distribution", *path), misfit_text(report))
-    journeys = [scenario.journey(place) for place in scenario.active_strata]
-    legs = {leg for journey in journeys for leg in journey.legs}
-    for leg in scenario.levels("leg"):
-        if leg not in legs:
-            scenario.warn(("transit", "legs", leg), "no stratum takes this leg")
-    for key, text in scenario.dependence_report.remarks:
-        scenario.warn(key, text)
-    for model, block in scenario.at_risk_in_use.values():
-        for key, text in remarks_of(model, block, scenario):
-            scenario.warn(key, text)
-    if not scenario.active_strata:
-        scenario.warn(("at_risk", "active"), "selects no stratum, so nobody is at risk")
-    elif not scenario.population.any():
-        scenario.warn(("population",), "holds no persons")
-    if scenario.document.transit.attempt_effect is not None and not any(journey.returned for journey in journeys):
-        scenario.warn(("transit", "attempt_effect"), "has no effect: nobody can be intercepted")

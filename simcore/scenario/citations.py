@@ -111,7 +111,7 @@ def _covariates(scenario: Scenario) -> Iterator[Citation]:
     if scenario.covariates is None:
         return
     observed = scenario.covariates.observed
-    taken = {name for model, block in scenario.at_risk_in_use.values() for name in _taken(model, block, scenario)}
+    taken = taken_covariates(scenario)
     sexes = frozenset(scenario.levels("sex"))
     for j, name in enumerate(observed.variables):
         origins: dict[str, set[str]] = {}
@@ -121,6 +121,11 @@ def _covariates(scenario: Scenario) -> Iterator[Citation]:
         for source, named in origins.items():
             use: Use = "table" if name in taken else "declared"
             yield Citation(source, use, name, ((AT_RISK, ""),), frozenset(named), sexes)
+
+
+def taken_covariates(scenario: Scenario) -> set[str]:
+    """Return the covariates that the at-risk models in use take."""
+    return {name for model, block in scenario.at_risk_in_use.values() for name in _taken(model, block, scenario)}
 
 
 def _taken(model: type[AtRiskModel], block: Any, scenario: Scenario) -> tuple[str, ...]:

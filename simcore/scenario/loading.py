@@ -271,7 +271,9 @@ def _read_covariates(
     command = " ".join(["simcore impute", "FILE" if path is None else shown_path(path), *changed])
     if declared.panels is not None:
         text, shown = table(("covariates", "panels"), declared.panels)
-        again = f"{command} -o {'PANELS.csv' if changed else shown}"
+        # A patch or a setting must not have the panels of the scenario below it overwritten.
+        own = layers.source(("covariates", "panels")) is layers.layers[-1] and not changed
+        again = f"{command} -o {shown if own else 'PANELS.csv, and name it in covariates.panels'}"
         return make_covariates(observed, read_panels(text, shown, observed, again))
     cells = observed.missing_cells()
     if cells:

@@ -84,7 +84,7 @@ def stations_of(scenario: Scenario, reference: Reference) -> tuple[Station, ...]
     """Return where on the way a reference stands, in the order of `stations`.
 
     What holds for the whole journey (re-attempts, their effect) stands at transit and at the border; so does a reward,
-    but for its amounts on legs.
+    but for its amounts on legs. What a switch takes its value from stands where the switch is used.
     """
     table, *rest = reference.key
     if table in _STAGE_OF_TABLE:
@@ -99,6 +99,10 @@ def stations_of(scenario: Scenario, reference: Reference) -> tuple[Station, ...]
             return _stations_of_legs(scenario, {place["leg"] for place in reference.uses})
         case ("rewards", _) if len(rest) > 2 and rest[1] == "legs":
             return _stations_of_legs(scenario, [str(rest[2])])
+        case ("parameters", switch):  # a case of a switch, or what decides it
+            users = (other for other in scenario.references() if split_reference(other.text)[0] == switch)
+            found = {station for other in users for station in stations_of(scenario, other)}
+            return tuple(station for station in stations(scenario) if station in found)
     return ((TRANSIT, ""), (BORDER, ""))
 
 

@@ -210,7 +210,9 @@ def _covariates_of(scenario: Scenario) -> Covariates:
 
 def _check_spread(scenario: Scenario, covariates: Covariates) -> None:
     """Raise if a covariate is the same in all origins, in some panel: it has no standard scores."""
-    flat = np.ptp(covariates.transformed, axis=1) == 0.0
+    # Equal but for rounding is equal: scores would blow the last digit up to a standard deviation.
+    size = np.abs(covariates.transformed).max(axis=1)
+    flat = np.ptp(covariates.transformed, axis=1) <= 1e-12 * size
     for panel, j in np.argwhere(flat):
         where = f" in panel {panel + 1}" if covariates.panels > 1 else ""
         text = f"has the same value in every origin{where}, so it cannot tell origins apart: leave it out"

@@ -29,7 +29,7 @@ def parameter(name: str, distribution: str, index: str = "[]") -> str:
         ("{unit='d',legs={a=inf}}", "rewards.r.legs.a: must be 1e+100 or less, got inf"),
         ("{unit='d',legs={a=nan}}", "rewards.r.legs.a: must be 0 or more, got nan"),
         ("{unit='d',legs={a=1.01e100}}", "rewards.r.legs.a: must be 1e+100 or less, got 1.01e+100"),
-        ("{unit='d',legs={a={mean=1e160}}}", "rewards.r.legs.a.mean: must be 1e+100 or less, got 1e+160"),
+        ("{unit='d',legs={a={mean=1e140}}}", "rewards.r.legs.a.mean: must be 1e+100 or less, got 1e+140"),
         ("{unit='d',legs={a={mean=1,cv=2e20}}}", "rewards.r.legs.a.cv: must be 1e+20 or less, got 2e+20"),
         ("{unit='d',legs={a=true}}", "rewards.r.legs.a: must be a number, a parameter, or a table"),
         ("{unit='d',legs={a={mean=1,sv=2}}}", "rewards.r.legs.a.sv: unknown key"),
@@ -66,9 +66,9 @@ def test_the_two_that_are_always_there_cannot_be_declared() -> None:
     ("distribution", "amount", "message"),
     [
         (
-            "{family='fixed',value=1e160}",
+            "{family='fixed',value=1e140}",
             "'big'",
-            "big.distribution.value: a reward must be 1e+100 or less, got 1e+160",
+            "big.distribution.value: a reward must be 1e+100 or less, got 1e+140",
         ),
         ("{family='uniform',min=0,max=1e101}", "'big'", "big.distribution.max: a reward must be 1e+100 or less, got"),
         (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from pathlib import Path
@@ -73,6 +74,20 @@ def test_intervals_cover_as_often_as_they_say() -> None:
         # unbiased but for the ratio, whose bias is of order 1 / 250; 4.5 standard errors and that
         error = np.std(shares[name]) / math.sqrt(600)
         assert abs(np.mean(shares[name]) - true) < 4.5 * error + 1.0 / 250.0, name
+
+
+def test_a_choice_is_unbiased_for_any_number_of_sets() -> None:
+    """Mean over all 3^n ways to draw n sets whose category says everything: `FORM` exactly, and nothing is left."""
+    for sets in (2, 3, 6):
+        mean = 0.0
+        for drawn in itertools.product(range(3), repeat=sets):
+            category, nothing = np.array(drawn), np.zeros(sets)
+            figures = SetFigures(EFFECTS[category], nothing, nothing, None)
+            choice = Choice("model_form", False, ("a", "b", "c"), category)
+            parts = split_parts([figures], [choice], Weights(sets, 1))[0].parts
+            assert parts["other_parameters"].variance == pytest.approx(0.0, abs=1e-14)
+            mean += float(np.prod(CATEGORIES[category])) * parts["model_form"].variance
+        assert mean == pytest.approx(FORM, rel=1e-12)
 
 
 def test_without_the_corrections_the_shares_are_wrong() -> None:
@@ -256,7 +271,7 @@ def two_models() -> Any:
 def test_a_choice_of_two_models_is_all_there_is(route: str, two_models: simcore.Results) -> None:
     """Var_E 5096.08 and E Var 122.33 if both are equally frequent, so the share of model form is 97.655818 %.
 
-    With k of n sets low, Var_E is 4 k / n (1 - k / n) times that but for n / (n - 1).
+    With k of n sets low, Var_E is estimated as 4 k / n (1 - k / n) n / (n - 1) times that, and nothing is left over.
     """
     split = split_variance(two_models, quantities=["arrived"], route=route, bootstraps=199)
     assert [(choice.name, choice.categories) for choice in split.choices] == [("which", ("low", "high"))]
@@ -264,12 +279,13 @@ def test_a_choice_of_two_models_is_all_there_is(route: str, two_models: simcore.
     form, all_parameters = parts.parts["model_form"], parts.parts["parameters"]
     assert parts.choices["which"] == form
     low = float(np.mean(split.choices[0].category == 0))
-    between = 5096.08349882 * 4.0 * low * (1.0 - low)
+    between = 5096.08349882 * 4.0 * low * (1.0 - low) * 400 / 399
     chance, means, variances = parts.parts["chance"].variance, (51.14334313, 193.91705918), (51.11718672, 193.54102092)
     inside = low * variances[0] + (1.0 - low) * variances[1]
     if route == EXACT:
         assert form.variance == pytest.approx(between, rel=1e-9)
-        assert all_parameters.variance == pytest.approx(between * 400 / 399, rel=1e-9)
+        assert all_parameters.variance == pytest.approx(between, rel=1e-9)
+        assert parts.parts["other_parameters"].variance == pytest.approx(0.0, abs=1e-9 * between)
         assert chance == pytest.approx(inside, rel=1e-9)
         return
     error = math.sqrt(variances[0] / (4000 * low) + variances[1] / (4000 * (1.0 - low)))  # of the difference of means
@@ -310,6 +326,26 @@ def test_shared_chance_alone() -> None:
     chance = sampled.select("arrived").parts.parts["chance"].variance
     assert abs(chance / (true + individual) - 1.0) < Z_LIMIT * math.sqrt(2.0 / 5.0 / 1500) * 1.5
     assert "shared_chance" not in sampled.select("arrived").parts.parts
+
+
+def test_sets_without_any_victim_keep_the_split_of_chance() -> None:
+    """One of two models counts nobody: its sets have no logarithm of a mean, but they have no chance either."""
+    edits = [edit.replace("value=0.5", "value=0") for edit in TWO_POINT] + SHARED_EFFECT
+    with simcore.run(fixture("tiny", edits), nested=(60, 6), seed=15, engine="cohort", threads=1) as results:
+        output = split_variance(results, quantities=["trafficked"], bootstraps=99).select("trafficked", "log10")
+        closed = split_variance(results, quantities=["trafficked"], route=EXACT, bootstraps=99)
+    parts, somebody = output.parts.parts, closed.select("trafficked", "log10").parts
+    assert (output.route, output.parts.n) == (BOTH, 60)
+    assert 0 < somebody.n < 60
+    shared = somebody.parts["shared_chance"].variance * somebody.n / 60.0
+    assert parts["shared_chance"].variance == pytest.approx(shared, rel=1e-12)
+    both = parts["shared_chance"].variance + parts["individual_chance"].variance
+    assert both == pytest.approx(parts["chance"].variance, rel=1e-12)
+    assert np.isfinite([part.lower for part in parts.values()]).all()
+    nobody = [edit.replace("value=2", "value=0") for edit in edits if "effect" not in edit]
+    with simcore.run(fixture("tiny", nobody), nested=(9, 3), seed=15, engine="cohort", threads=1) as results:
+        output = split_variance(results, quantities=["trafficked"], bootstraps=99).select("trafficked", "log10")
+    assert (output.route, output.parts.total) == (NESTED, 0.0)
 
 
 def test_the_sample_has_as_much_variance_as_the_split(two_models: simcore.Results) -> None:

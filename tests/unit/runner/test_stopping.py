@@ -12,13 +12,13 @@ import pytest
 
 import simcore
 from simcore.errors import ResultsError, UserError
-from simcore.runner import Progress
+from simcore.runner import Progress, RunInterrupted
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.runner.stopping import Stopping, StoppingRule, labels_of
 from simcore.scenario import Scenario
 from simcore.uncertainty.design import Design
 
-from .test_session import assert_same, content
+from .test_session import Interrupter, assert_same, content
 
 MAXIMUM = 40 * BLOCK_ROWS
 
@@ -83,6 +83,23 @@ def test_the_maximum_ends_the_run_too(tiny: Scenario, seed: int) -> None:
         assert results.attributes["stopped_because"] == "maximum reached"
         assert (results.status, results.replicates) == ("complete", 2 * BLOCK_ROWS + 77)
         assert rule.seen == int(results.read("victims").sum())
+
+
+def test_an_interrupted_run_did_not_reach_the_maximum(tiny: Scenario, seed: int, tmp_path: Path) -> None:
+    """Its figures are those of the last look, the fourth block being the last that was kept."""
+    stopping = Stopping(rule := Counted(10**15), Design(MAXIMUM))
+    for block in range(1, 5):
+        stopping.take({"victims": np.ones(BLOCK_ROWS, dtype=np.int64)}, block * BLOCK_ROWS)
+    assert stopping.outcome()["stopped_because"] == "interrupted"
+    assert stopping.outcome()["until_estimate"] == [float(rule.seen)] == [4.0 * BLOCK_ROWS]
+
+    rule = Counted(10**15)
+    with pytest.raises(RunInterrupted) as caught:
+        simcore.run(tiny, replicates=MAXIMUM, seed=seed, until=rule, output=tmp_path / "x.h5", progress=Interrupter(8))
+    assert caught.value.results is not None
+    with caught.value.results as results:
+        assert 0 < results.replicates < MAXIMUM
+        assert results.attributes["stopped_because"] == "interrupted"
 
 
 def test_a_minimum_is_kept_in_whole_blocks(tiny: Scenario, seed: int) -> None:

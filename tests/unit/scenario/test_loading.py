@@ -226,7 +226,8 @@ def test_extreme_scenarios_load(river_copy: Path) -> None:
         ("again", 0), ("ferry_share", 1), ("checked_on_road", 1), ("checked_on_ferry", 0), ("drowned", 1),
         ("share_women", 0), ("share_men", 1), ("deception_hazard", 0),
     )]  # fmt: skip
-    assert load_scenario(river_copy, settings=settings).warnings == []
+    warnings = load_scenario(river_copy, settings=settings).warnings
+    assert [warning for warning in warnings if "changed, but the grade" not in warning] == []
     table = river_copy.with_name("river_population.csv")
     rows = [line.split(",") for line in table.read_text().splitlines()]
     for row in rows[1:]:

@@ -10,6 +10,7 @@ import pytest
 from simcore.errors import ScenarioError
 from simcore.model import compile_model
 from simcore.scenario import Scenario, load_scenario
+from simcore.scenario.stages import first_stages
 from simcore.scenario.switches import components_of, support_of
 from tests.conftest import ROOT
 from tests.twin.parameters import Theta
@@ -37,6 +38,13 @@ def river() -> Path:
 @pytest.fixture
 def switched(river: Path) -> Scenario:
     return load_scenario(river, settings=[FORM, CALM, ROUGH, AGAIN, *SHARES])
+
+
+def test_cases_stand_where_the_switch_is_used(switched: Scenario, river: Path) -> None:
+    plain, first = first_stages(load_scenario(river)), first_stages(switched)
+    assert first["calm"] == first["rough"] == plain["again"] == "transit"
+    assert first["few"] == first["many"] == plain["way_out"] == "destination"
+    assert first["form"] == "destination"  # decides both; the first one counts
 
 
 def test_cases_are_used(switched: Scenario) -> None:
