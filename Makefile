@@ -15,7 +15,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 
 run: install
 	mkdir -p results
-	@echo 'the first run compiles its kernels: about 20 seconds'
+	@echo 'the first run compiles its kernels: about half a minute'
 	$(BIN)/simcore run phase1 -n 20000 --seed 2005 -o results/phase1.h5
 	$(BIN)/simcore summary results/phase1.h5 --figure results/phase1_funnel.png
 
