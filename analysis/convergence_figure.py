@@ -23,6 +23,8 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 _MARKERS = ("o", "D", "s", "^", "v", "P")
 _MOST_PANELS = 6
 _PANEL = 3.0  # inches
+_TITLE_WIDTH = 88  # characters
+_SETTLED = 100  # replicates (parameter sets, if nested) from which on estimates and bands set the limits
 _ROOM = 4.0  # factor between the outermost estimates at the end and the limits of a log axis
 _APART = 0.065  # of the names of two lines, as a share of the height
 _FEW_DECADES = 10.0  # estimates further apart than this factor are drawn on a log axis
@@ -34,7 +36,7 @@ def convergence_curves(found: Convergence) -> Figure:
     Raises
     ------
     UserError
-        If there are more than six quantities or statistics.
+        If there are more than six quantities or statistics, or none of them has a value.
     """
     from matplotlib.figure import Figure
 
@@ -43,16 +45,21 @@ def convergence_curves(found: Convergence) -> Figure:
     for what, there, most in (("quantities", quantities, _MOST_PANELS), ("statistics", statistics, len(_COLOURS))):
         if len(there) > most:
             raise UserError(f"the figure holds at most {most} {what}, not {len(there)}")
-    height = _PANEL * len(quantities) + 1.6
+    if not any(np.isfinite(course.estimate).any() for course in found.courses):
+        raise UserError(f"the figure would be empty: no replicate has a value of {', '.join(quantities)}")
+    header = found.header
+    title = textwrap.wrap(str(header.get("scenario_title", "")), _TITLE_WIDTH) or [""]
+    above = 0.55 + 0.2 * len(title)  # inches
+    height = _PANEL * len(quantities) + 0.85 + above
     figure = Figure(figsize=(9.5, height), facecolor="white")
     panels = figure.subplots(len(quantities), 1, squeeze=False, sharex=True)[:, 0]
-    figure.subplots_adjust(left=0.11, right=0.86, top=1.0 - 0.75 / height, bottom=1.15 / height, hspace=0.25)
+    figure.subplots_adjust(left=0.11, right=0.86, top=1.0 - above / height, bottom=1.15 / height, hspace=0.25)
     for ax, quantity in zip(panels, quantities, strict=True):
-        _draw(ax, [course for course in found.courses if course.quantity == quantity], statistics)
+        own = [course for course in found.courses if course.quantity == quantity]
+        _draw(ax, own, statistics, settled=_SETTLED * header["nested"][1])
     panels[-1].set_xlabel("replicates, logarithmic axis", fontsize=8.5)
-    header = found.header
-    title = textwrap.shorten(str(header.get("scenario_title", "")), 100, placeholder=" ...")
-    figure.text(0.02, 1.0 - 0.35 / height, title, fontsize=11, fontweight="bold", parse_math=False)
+    style: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "va": "top"}
+    figure.text(0.02, 1.0 - 0.15 / height, "\n".join(title), parse_math=False, **style)
     source = (
         "Bands: two Monte Carlo standard errors to both sides; they begin where the replicates are enough for one. "
         f"Source: simcore, scenario {header.get('scenario_name', '?')},\ndigest "
@@ -75,7 +82,9 @@ def save_convergence(found: Convergence, path: str | Path) -> Path:
     return save_figure(convergence_curves(found).axes[0], path)
 
 
-def _draw(ax: Axes, courses: list[Course], statistics: list[str]) -> None:
+def _draw(ax: Axes, courses: list[Course], statistics: list[str], *, settled: int) -> None:
+    from matplotlib.ticker import LogLocator, NullFormatter
+
     positive = [course.estimate[-1] for course in courses if course.estimate[-1] > 0.0]
     logarithmic = len(positive) == len(courses) and max(positive) > _FEW_DECADES * min(positive)
     lowest = min(positive, default=1.0) / _ROOM
@@ -91,7 +100,13 @@ def _draw(ax: Axes, courses: list[Course], statistics: list[str]) -> None:
     if logarithmic:
         ax.set_yscale("log")
         ax.set_ylim(lowest, max(positive) * _ROOM)
+    else:
+        ax.set_ylim(*_limits(courses, settled))
     _name_lines(ax, courses, statistics)
+    first, last = courses[0].replicates[[0, -1]]
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0,) if last > _FEW_DECADES**2 * first else (1.0, 2.0, 5.0)))
+    ax.xaxis.set_minor_formatter(NullFormatter())
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:,.10g}")
     ax.set_title(courses[0].label, fontsize=9.5, loc="left", parse_math=False)
     ax.tick_params(labelsize=8.5)
@@ -99,6 +114,22 @@ def _draw(ax: Axes, courses: list[Course], statistics: list[str]) -> None:
     ax.set_axisbelow(True)
     for side in ("top", "right"):
         ax.spines[side].set_visible(False)
+
+
+def _limits(courses: list[Course], settled: int) -> tuple[float, float]:
+    """Return limits that hold estimates and bands from where there are enough replicates for them to mean much."""
+    ends = []
+    for course in courses:
+        shown = course.replicates >= min(settled, course.replicates[-1])
+        estimate, band = course.estimate[shown], 2.0 * np.nan_to_num(course.mcse[shown])
+        ends += [estimate - band, estimate + band]
+    known = np.concatenate(ends)
+    known = known[np.isfinite(known)]
+    if not known.size:
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    margin = 0.05 * (high - low) or 0.05 * abs(high) or 1.0
+    return low - margin, high + margin
 
 
 def _name_lines(ax: Axes, courses: list[Course], statistics: list[str]) -> None:

@@ -13,7 +13,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.number_format import show_estimate, show_interval
+from analysis.number_format import HIDDEN, SMALL_CELL, is_small, show_estimate, show_interval
 from analysis.quantity import Quantity, percent
 from analysis.summaries import STATEMENT
 from simcore.errors import UserError
@@ -33,6 +33,7 @@ _WIDTH = 11.0
 _MARGINS = {"left": 3.15, "right": 2.95, "top": 0.85, "bottom": 1.35}  # inches
 _MEDIAN_AT, _INTERVAL_AT = 64.0, 78.0  # points to the right of the axes
 _MOST_TICKS = 6
+_FADED = 0.3
 _DPI = 150
 
 
@@ -46,7 +47,8 @@ def funnel(summary: Summary, ax: Axes | None = None, *, exact: bool = False) -> 
     ax : Axes, optional
         Where to draw; a new figure of fitting size by default.
     exact : bool
-        Label figures below 10 too, else ``<10``.
+        Show figures below 10 too; else they are labelled ``<10``, their dots are left out, and bars that end there
+        are faded from 10 to the left edge.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def funnel(summary: Summary, ax: Axes | None = None, *, exact: bool = False) -> 
         raise UserError("the funnel is drawn of totals: summarise without by, and with counts")
     if ax is None:
         ax = _new_axes(len(rows))
-    lowest, highest = _limits(rows)
+    lowest, highest = _limits(rows, exact=exact)
     for place, quantity in enumerate(rows):
         _draw_row(ax, quantity, place, lowest, exact=exact)
     ax.set_xscale("log")
@@ -77,7 +79,7 @@ def funnel(summary: Summary, ax: Axes | None = None, *, exact: bool = False) -> 
     for side in ("top", "right", "left"):
         ax.spines[side].set_visible(False)
     _separate_sections(ax, rows)
-    _write_around(ax, summary)
+    _write_around(ax, summary, exact=exact)
     return ax
 
 
@@ -126,9 +128,13 @@ def _new_axes(rows: int) -> Axes:
     return figure.add_subplot()
 
 
-def _limits(rows: list[Quantity]) -> tuple[float, float]:
-    """Limits of the axis; zeros are drawn to its left end."""
-    ends = [end for quantity in rows for end in (quantity.estimate, *_ends(quantity))]
+def _limits(rows: list[Quantity], *, exact: bool) -> tuple[float, float]:
+    """Limits of the axis; zeros are drawn to its left end. Small cells that are hidden must not move them."""
+    ends = [
+        SMALL_CELL if is_small(end, quantity.kind) and not exact else end
+        for quantity in rows
+        for end in (quantity.estimate, *_ends(quantity))
+    ]
     above = [end for end in ends if end > 0.0]
     if not above:
         return 0.1, 10.0
@@ -144,10 +150,16 @@ def _draw_row(ax: Axes, quantity: Quantity, place: int, lowest: float, *, exact:
     colour = _COLOURS[quantity.kind]
     drawn = [quantity.intervals[0], quantity.intervals[-1]] if quantity.intervals else []
     for interval, width in zip(drawn, (5.5, 1.6), strict=False):
-        ends = [max(end, lowest) for end in interval]
-        if not any(math.isnan(end) for end in ends):
-            ax.plot(ends, [place, place], color=colour, linewidth=width, solid_capstyle="butt", zorder=2)
-    if quantity.estimate >= lowest:
+        if any(math.isnan(end) for end in interval):
+            continue
+        style: dict[str, Any] = {"color": colour, "linewidth": width, "solid_capstyle": "butt", "zorder": 2}
+        hidden = [is_small(end, quantity.kind) and not exact for end in interval]
+        lower, upper = (max(SMALL_CELL if hides else end, lowest) for end, hides in zip(interval, hidden, strict=True))
+        if any(hidden):
+            ax.plot([lowest, SMALL_CELL], [place, place], alpha=_FADED, **style)
+        if not hidden[1]:
+            ax.plot([lower, upper], [place, place], **style)
+    if quantity.estimate >= lowest and (exact or not is_small(quantity.estimate, quantity.kind)):
         ax.plot(
             quantity.estimate,
             place,
@@ -220,7 +232,7 @@ def _separate_sections(ax: Axes, rows: list[Quantity]) -> None:
             ax.axhline(place - 0.5, color="#BDBDBD", linewidth=0.8, zorder=1)
 
 
-def _write_around(ax: Axes, summary: Summary) -> None:
+def _write_around(ax: Axes, summary: Summary, *, exact: bool) -> None:
     """Write title, heads of the columns, what the marks mean, source, and the statement."""
     header = summary.header
     left = 10.0 - 72.0 * _MARGINS["left"]  # the left edge of a figure of our own
@@ -237,6 +249,8 @@ def _write_around(ax: Axes, summary: Summary) -> None:
         marks += f"; {thick}thin bar: {wide} % of the replicates (intervals from parameters and chance)"
     if any(end == 0.0 for quantity in summary.quantities if quantity.kind != "ratio" for end in _ends(quantity)):
         marks += "; bars from the left edge begin at 0"
+    if not exact and any(is_small(end, each.kind) for each in summary.quantities for end in _ends(each)):
+        marks += f"; faded: {HIDDEN}"
     outer, inner = header["nested"]
     nested = f" (nested: {outer:,} parameter sets x {inner:,})" if inner > 1 else ""
     source = (

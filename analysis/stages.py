@@ -45,6 +45,9 @@ Counts = Mapping[str, NDArray[np.int64]]
 FAMILIES = ("destination", "reached", "visits", "attempts", "outcome")
 """Names that stand for all stages ``family[...]``."""
 
+ALIASES = {"arrivals": "arrived"}
+"""Further words for quantities, beside the aliases of the stages: wherever a quantity is named."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -179,11 +182,12 @@ def choose_stages(stages: Sequence[Stage], names: Sequence[str] | None) -> tuple
     wanted = [names] if isinstance(names, str) else list(names)
     chosen: set[str] = set()
     for name in wanted:
-        found = [stage.name for stage in stages if name in (stage.name, stage.alias)]
+        meant = ALIASES.get(name, name)
+        found = [stage.name for stage in stages if meant in (stage.name, stage.alias)]
         if not found and name in FAMILIES:
             found = [stage.name for stage in stages if stage.family == name]
         if not found:
-            known = [*(stage.name for stage in stages), *FAMILIES]
+            known = [*(stage.name for stage in stages), *FAMILIES, *ALIASES]
             raise UserError(f"quantities = '{name}': no such quantity{nearest(name, known)}")
         chosen.update(found)
     return tuple(stage for stage in stages if stage.name in chosen)

@@ -22,15 +22,12 @@ from analysis.convergence_running import RunningMean, RunningQuantile
 from analysis.convergence_statistics import probability_of
 from analysis.embedded import read_roles
 from analysis.number_format import significant
-from analysis.stages import FAMILIES, Stage, all_stages
+from analysis.stages import ALIASES, FAMILIES, Stage, all_stages
 from simcore.errors import UserError, nearest
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-
-ALIASES = {"arrivals": "arrived"}
-"""Further names of quantities; `analysis.stages` has its own."""
 
 _FORM = "QUANTITY.STATISTIC mcse<=TARGET, such as 'arrived.q95 mcse<=1%'"
 _RULE = re.compile(
@@ -169,7 +166,7 @@ def _read(text: str, stages: Sequence[Stage]) -> Condition:
     if match is None:
         raise UserError(f"until '{text}': must read {_FORM}")
     name, statistic = match["quantity"], match["statistic"]
-    stage = _stage(text, ALIASES.get(name, name), stages)
+    stage = _stage(text, name, stages)
     try:
         probability = probability_of(statistic)
     except UserError as error:
@@ -185,6 +182,7 @@ def _read(text: str, stages: Sequence[Stage]) -> Condition:
 
 
 def _stage(text: str, name: str, stages: Sequence[Stage]) -> Stage:
+    name = ALIASES.get(name, name)
     found = [stage for stage in stages if name in (stage.name, stage.alias)]
     if found:
         return found[0]

@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 LEVEL = PROBABILITIES[2] - PROBABILITIES[0]
 """Level of the interval of a paired difference."""
 
+ONLY_POPULATION = (
+    "Only the population and the cohort year change: all priors and covariates stay those of the scenario. The "
+    "differences are what the same risks and routes would do to another year's population."
+)
+"""What is said of one scenario at several cohort years."""
+
 
 @dataclass(frozen=True)
 class Column:
@@ -132,6 +138,8 @@ class Comparison:
         From each column to the next, by quantity.
     unfinished : tuple of str
         Members without results.
+    only_population : bool
+        Whether all are one scenario at several years, so that only the population and the cohort year differ.
     """
 
     folder: Path
@@ -139,6 +147,7 @@ class Comparison:
     columns: tuple[Column, ...]
     steps: tuple[Step, ...]
     unfinished: tuple[str, ...]
+    only_population: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """Return plain data."""
@@ -148,6 +157,8 @@ class Comparison:
             "cohorts": [column.as_json() for column in self.columns],
             "steps": [step.as_json() for step in self.steps],
             "unfinished": list(self.unfinished),
+            "only_population_and_cohort_year_differ": self.only_population,
+            "note": ONLY_POPULATION if self.only_population else None,
         }
 
 
@@ -189,7 +200,8 @@ def compare_cohorts(study: Study) -> Comparison:
         if before is not None:
             before.close()
     waiting = tuple(entry.name for entry in study.entries if entry not in study.finished)
-    return Comparison(study.folder, study.seed, tuple(columns), tuple(steps), waiting)
+    by_year = all(entry.is_by_year for entry in study.entries)
+    return Comparison(study.folder, study.seed, tuple(columns), tuple(steps), waiting, by_year)
 
 
 def _steps(earlier: Column, later: Column, first: Results, second: Results) -> list[Step]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from analysis.cohorts.comparison import Column, Comparison, Step
+from analysis.cohorts.comparison import ONLY_POPULATION, Column, Comparison, Step
+from analysis.narrow_tables import show_table
 from analysis.number_format import HIDDEN, is_small, show_error, show_estimate, show_interval
 from analysis.quantity import Estimate, percent
 from analysis.summaries import STATEMENT
 from simcore.cli.figures import figure, whole
-from simcore.cli.terminal import heading, show, table
+from simcore.cli.terminal import heading, show
 
 
 def show_comparison(comparison: Comparison, *, exact: bool = False) -> None:
@@ -20,7 +21,7 @@ def show_comparison(comparison: Comparison, *, exact: bool = False) -> None:
         f"{whole(replicates.pop())} replicates each" if len(replicates) == 1 else "different numbers of replicates"
     )
     heading(f"{len(columns)} cohorts, seed {comparison.seed}, {counted}")
-    show(_definitions(columns), STATEMENT)
+    show(_definitions(columns), STATEMENT, *([ONLY_POPULATION] if comparison.only_population else []))
     levels = columns[0].summary.levels
     names = ["median", "MCSE", "mean", "MCSE of mean", *(f"{percent(level)} % interval" for level in levels)]
     for quantity in columns[0].summary.quantities:
@@ -40,7 +41,7 @@ def show_comparison(comparison: Comparison, *, exact: bool = False) -> None:
                     *(show_interval(interval, kind, exact=exact) for interval in own.intervals),
                 ]
             )
-        show(table(["cohort", "member", *names], rows, right=names))
+        show_table(["cohort", "member", *names], rows, right=names, keys=2)
     if comparison.steps:
         _show_steps(comparison.steps)
     show("", *notes(comparison, exact=exact))
@@ -70,7 +71,7 @@ def _show_steps(steps: Sequence[Step]) -> None:
                 "paired" if step.paired else "unpaired",
             ]
         )
-    show(table(["", "quantity", *names, ""], rows, right=names))
+    show_table(["", "quantity", *names, ""], rows, right=names, keys=2)
 
 
 def _signed(estimate: Estimate) -> list[str]:

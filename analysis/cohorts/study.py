@@ -41,6 +41,11 @@ class Entry:
     finished_utc: str = ""
     replicates: int = 0
 
+    @property
+    def is_by_year(self) -> bool:
+        """Whether it is a scenario at another cohort year, which its name then ends with."""
+        return self.name == f"{self.scenario}-{self.cohort_year}"
+
     @classmethod
     def of(cls, member: Member) -> Entry:
         """Return the entry of a member that was not run yet."""

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.difference.attribution import Attributed, Attribution, Share
 from analysis.difference.changes import Change
+from analysis.narrow_tables import show_table
 from analysis.quantity import Estimate
 from analysis.summaries import STATEMENT
 from simcore.cli.figures import figure, percent, whole
-from simcore.cli.terminal import heading, show, table
+from simcore.cli.terminal import heading, show
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
@@ -31,24 +32,30 @@ def show_changes(first: Scenario, second: Scenario, changes: Sequence[Change]) -
     for change in changes:
         if change.kind == "population":
             show("", population_sentence(change))
-    parameters = [change for change in changes if change.kind == "parameter"]
+    parameters = [change for change in changes if change.kind == "parameter" and change.effective]
     if parameters:
         heading("Parameters")
-        show(table(["parameter", "", "before", "after", "also changed"], [_parameter_row(c) for c in parameters]))
+        columns = ["parameter", "", "before", "after", "also changed"]
+        show_table(columns, [_parameter_row(c) for c in parameters], keys=1)
     tables = [change for change in changes if change.kind == "table"]
     if tables:
         heading("Other tables")
         rows = [[c.name, c.what, _count(c.facts["rows_before"]), _count(c.facts["rows_after"])] for c in tables]
-        show(table(["table", "", "rows before", "rows after"], rows, right=["rows before", "rows after"]))
+        show_table(["table", "", "rows before", "rows after"], rows, right=["rows before", "rows after"], keys=1)
     structure = [change for change in changes if change.kind == "structure"]
     if structure:
         heading("Structure")
         rows = [[c.name, c.what, brief(c.before), brief(c.after)] for c in structure]
-        show(table(["place", "", "before", "after"], rows))
-    texts = [change for change in changes if change.kind == "text"]
+        show_table(["place", "", "before", "after"], rows, keys=1)
+    texts = [change for change in changes if change.kind == "text" or (change in other and change.kind == "parameter")]
     if texts:
         heading("Texts only")
-        show(", ".join(f"{change.name} ({change.what})" for change in texts))
+        for change in texts:
+            if change.kind == "parameter":
+                show(f"{change.name}: {', '.join(_documented(change))}")
+        others = [f"{change.name} ({change.what})" for change in texts if change.kind == "text"]
+        if others:
+            show(", ".join(others))
         if any(change.path == ("definition",) for change in texts):
             show("The definitions differ: the two scenarios count different things.")
 
@@ -85,12 +92,7 @@ def _count(value: int | None) -> str:
 
 def _parameter_row(change: Change) -> list[str]:
     before, after = change.before or {}, change.after or {}
-    also = list(change.also)
-    for key in ("unit", "grade", "source"):
-        if key in also and change.what == "changed":
-            also[also.index(key)] = f"{key} ({brief(before.get(key))} -> {brief(after.get(key))})"
-    if change.what == "changed" and not change.effective:
-        return [change.name, change.what, "same distribution", "", ", ".join(also)]
+    also = _documented(change)
     if before.get("index") != after.get("index") and change.what == "changed":
         also.insert(0, f"index ({brief(before.get('index'))} -> {brief(after.get('index'))})")
     if change.what != "changed":
@@ -102,6 +104,15 @@ def _parameter_row(change: Change) -> list[str]:
         distribution_text(before.get("distribution")),
         distribution_text(after.get("distribution")),
         ", ".join(also),
+    ]
+
+
+def _documented(change: Change) -> list[str]:
+    """Return what else of a parameter changed; unit, grade and source with their values."""
+    before, after = change.before or {}, change.after or {}
+    return [
+        f"{key} ({brief(before.get(key))} -> {brief(after.get(key))})" if key in ("unit", "grade", "source") else key
+        for key in change.also
     ]
 
 
@@ -134,7 +145,8 @@ def show_attribution(first: Scenario, second: Scenario, found: Attribution) -> N
         show("", "Nothing that can move a count differs: the outputs are the same.")
         return
     heading(f"What moves the outputs, {first.name} -> {second.name}")
-    for item in found.items:
+    order = _by_size(found)
+    for item in (found.items[number] for number in order):
         if item.brings:
             show(f"{item.name}: with the new parameters {', '.join(item.brings)}.")
         if item.reason:
@@ -147,13 +159,39 @@ def show_attribution(first: Scenario, second: Scenario, found: Attribution) -> N
             columns += [each.statistic.label, "MCSE" if each is own[0] else "MCSE" + " " * own.index(each)]
         single = _for_single_effects(own)
         columns += [f"alone, {single.statistic.label} (MCSE)", f"last, {single.statistic.label} (MCSE)"]
-        show(table(["", *columns], list(_rows(first, second, found, own)), right=columns))
+        moving = [number for number in order if _moves(own, number)]
+        show_table(["", *columns], list(_rows(first, second, found, own, moving)), right=columns, keys=1)
+        still = [found.items[number].name for number in order if number not in moving]
+        if still:
+            show(f"Exactly 0 from: {', '.join(still)}.")
     show("", *(f"{note}." for note in notes(found)))
 
 
-def _rows(first: Scenario, second: Scenario, found: Attribution, own: Sequence[Attributed]) -> Iterator[list[str]]:
+def _by_size(found: Attribution) -> list[int]:
+    """Return the items by their share in the output that is shown first, then in the next, the largest first."""
+    decisive = [
+        _for_single_effects([f for f in found.figures if f.output == output and f.statistic.name in _SHOWN])
+        for output in dict.fromkeys(each.output for each in found.figures)
+    ]
+
+    def size(number: int) -> tuple[float, ...]:
+        return tuple(-abs(each.shares[number].shapley.estimate) for each in decisive)
+
+    return sorted(range(len(found.items)), key=size)
+
+
+def _moves(own: Sequence[Attributed], number: int) -> bool:
+    """Return whether an item does anything to any figure that is printed of an output."""
+    shares = [each.shares[number] for each in own]
+    return any(part.estimate != 0.0 for share in shares for part in (share.shapley, share.alone, share.last))
+
+
+def _rows(
+    first: Scenario, second: Scenario, found: Attribution, own: Sequence[Attributed], numbers: Sequence[int]
+) -> Iterator[list[str]]:
     yield [first.name, *_cells([each.first for each in own]), "", ""]
-    for number, item in enumerate(found.items):
+    for number in numbers:
+        item = found.items[number]
         shares = [each.shares[number] for each in own]
         cells = _cells([_with_both_errors(share) for share in shares], signed=True)
         single = _for_single_effects(own).shares[number]

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from analysis.narrow_tables import show_table
 from simcore.cli.arguments import Json, ScenarioArgument, Seed, Settings, read_seed, read_whole
 from simcore.cli.figures import figure, percent
-from simcore.cli.terminal import heading, one_line, show, show_json, table, talk
+from simcore.cli.terminal import heading, one_line, show, show_json, talk
 from simcore.errors import ScenarioError, UserError
 
 if TYPE_CHECKING:
@@ -162,39 +163,37 @@ def _print(found: dict[str, Any]) -> None:
         f"years of {found['year']}; {found['panels']} panels{moved}"
     )
     heading("Imputed cells: median and 90 % interval of the panels")
-    show(
-        table(
-            ["origin", "covariate", "unit", "nearest known", "median", "90 % interval", "donors", "range of donors"],
+    show_table(
+        ["origin", "covariate", "unit", "nearest known", "median", "90 % interval", "donors", "range of donors"],
+        [
             [
-                [
-                    cell["origin"],
-                    cell["covariate"],
-                    cell["unit"] or "",
-                    "none" if cell["known_year"] is None else f"{figure(cell['known_value'])} of {cell['known_year']}",
-                    figure(cell["median"]),
-                    f"{figure(cell['low'])} to {figure(cell['high'])}",
-                    str(cell["donors"]),
-                    f"{figure(cell['least_donor'])} to {figure(cell['greatest_donor'])}",
-                ]
-                for cell in found["imputed"]
-            ],
-            right=["median", "donors"],
-        )
+                cell["origin"],
+                cell["covariate"],
+                cell["unit"] or "",
+                "none" if cell["known_year"] is None else f"{figure(cell['known_value'])} of {cell['known_year']}",
+                figure(cell["median"]),
+                f"{figure(cell['low'])} to {figure(cell['high'])}",
+                str(cell["donors"]),
+                f"{figure(cell['least_donor'])} to {figure(cell['greatest_donor'])}",
+            ]
+            for cell in found["imputed"]
+        ],
+        keys=2,
+        right=["median", "donors"],
     )
     heading("Mean over origins, transformed scale: T = W + (1 + 1/M) B")
-    show(
-        table(
-            ["covariate", "scale", "missing", "mean", "W", "B", "T", "missing information"],
+    show_table(
+        ["covariate", "scale", "missing", "mean", "W", "B", "T", "missing information"],
+        [
             [
-                [
-                    row["covariate"],
-                    row["transform"],
-                    percent(row["share_missing"]),
-                    *(figure(row.get(key)) for key in ("mean", "within", "between", "total")),
-                    percent(row.get("missing_information")),
-                ]
-                for row in found["covariates"]
-            ],
-            right=["missing", "mean", "W", "B", "T", "missing information"],
-        )
+                row["covariate"],
+                row["transform"],
+                percent(row["share_missing"]),
+                *(figure(row.get(key)) for key in ("mean", "within", "between", "total")),
+                percent(row.get("missing_information")),
+            ]
+            for row in found["covariates"]
+        ],
+        keys=1,
+        right=["missing", "mean", "W", "B", "T", "missing information"],
     )

@@ -81,8 +81,8 @@ def variance_bars(split: VarianceSplit, ax: Axes | None = None) -> Axes:
         _draw_interval(ax, place, output)
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(len(outputs) - 0.4, -0.6)
-    names = [textwrap.shorten(_row_name(output), 40, placeholder=" ...") for output in outputs]
-    ax.set_yticks(range(len(outputs)), names, fontsize=8.5, parse_math=False)
+    labels_of_outputs = [textwrap.shorten(_row_name(output), 40, placeholder=" ...") for output in outputs]
+    ax.set_yticks(range(len(outputs)), labels_of_outputs, fontsize=8.5, parse_math=False)
     ax.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=8.5)
     ax.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
@@ -95,6 +95,8 @@ def variance_bars(split: VarianceSplit, ax: Axes | None = None) -> Axes:
         loc="lower left",
         bbox_to_anchor=(0.0, 1.0),
         ncols=len(labels),
+        columnspacing=1.2,
+        handlelength=1.4,
         frameon=False,
         fontsize=8.5,
         borderaxespad=0.2,
@@ -152,13 +154,20 @@ def _row_name(output: OutputSplit) -> str:
     return f"{levels}: {output_name(output)}" if levels else output_name(output)
 
 
+def _included(split: VarianceSplit) -> str:
+    """Return what of the figure's parts counts as parameters beside the others, in words; empty if nothing does."""
+    there = {name for output in split.outputs for name in output.parts.parts}
+    words = [TITLES[name] for name in (MODEL_FORM, MISSING_DATA) if name in there]
+    return f", {' and '.join(words)} included" if words else ""
+
+
 def _write_around(ax: Axes, split: VarianceSplit) -> None:
     header = split.header
     left = 10.0 - 72.0 * _MARGINS["left"]
     title = textwrap.fill(str(header.get("scenario_title", "")), 95, max_lines=2, placeholder=" ...")
     outer, inner = header["nested"]
     lines = (
-        f"Whisker and number: share of all parameters, model form and missing data included, with its "
+        f"Whisker and number: share of all parameters{_included(split)}, with its "
         f"{percent(split.level)} % interval (bootstrap over {split.parameter_sets:,} parameter sets).\n"
         f"Source: simcore, scenario {header.get('scenario_name', '?')}, digest "
         f"{str(header.get('scenario_digest', '?'))[:12]}, seed {header.get('seed', '?')}, "

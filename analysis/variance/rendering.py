@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from analysis.narrow_tables import show_table
 from analysis.number_format import significant
 from analysis.quantity import percent
 from analysis.summaries import STATEMENT
@@ -22,7 +23,7 @@ from analysis.variance.parts import (
 from analysis.variance.sets import LOG10
 from analysis.variance.split import EXACT
 from simcore.cli.figures import figure, whole
-from simcore.cli.terminal import heading, pairs, show, table
+from simcore.cli.terminal import heading, pairs, show
 
 if TYPE_CHECKING:
     from analysis.variance.inner_size import Costs, InnerSize
@@ -94,7 +95,8 @@ def print_split(split: VarianceSplit, sizes: Sequence[InnerSize] | None = None, 
         mark = "*" if output.first_order_is_poor else ""
         levels = [output.levels.get(axis, "") for axis in split.by]
         rows.append([*levels, output_name(output), figure(spread), *shares, output.route + mark])
-    show(table(columns, rows, right=columns[len(split.by) + 1 : -1]), "")
+    show_table(columns, rows, right=columns[len(split.by) + 1 : -1], keys=len(split.by) + 1)
+    show("")
     _show_choices(split)
     if sizes is not None and costs is not None:
         _show_sizes(split, sizes, costs)
@@ -118,7 +120,8 @@ def _show_choices(split: VarianceSplit) -> None:
             cells.append("-" if share is None else f"{significant(100.0 * share, 2)} %")
         rows.append([output_name(output), *cells])
     heading("What each choice explains by itself (% of the variance)")
-    show(table(columns, rows, right=columns[1:]), "")
+    show_table(columns, rows, right=columns[1:], keys=1)
+    show("")
 
 
 def _show_sizes(split: VarianceSplit, sizes: Sequence[InnerSize], costs: Costs) -> None:
@@ -132,8 +135,8 @@ def _show_sizes(split: VarianceSplit, sizes: Sequence[InnerSize], costs: Costs) 
         gain = (size.present_error / size.best_error) ** 2 if size.best_error > 0.0 else math.nan
         errors = [figure(size.present_error), figure(size.best_error)]
         rows.append([output_name(output), f"{whole(size.outer)}x{whole(size.best)}", *errors, f"{figure(gain)} x"])
+    show_table(columns, rows, right=columns[1:], keys=1)
     show(
-        table(columns, rows, right=columns[1:]),
         "",
         f"Measured here: a parameter set costs {figure(1e6 * costs.set)} microseconds, a replicate "
         f"{figure(1e6 * costs.replicate)}. Now: {whole(outer)}x{whole(inner)}.",

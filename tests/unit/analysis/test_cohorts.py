@@ -333,6 +333,7 @@ def test_verb_runs_and_shows(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "member 2 of 2: river-2006" in result.stderr
     assert "river-2006 -> river-2011" in result.stdout
+    assert "Only the population and the cohort year change" in result.stdout
     assert figure.read_bytes().startswith(b"\x89PNG")
     seed = json.loads((target / INDEX).read_text())["seed"]
     again = runner.invoke(app, [str(RIVER), *years, "-n", "200", "-o", str(target), "--json"])
@@ -341,6 +342,7 @@ def test_verb_runs_and_shows(tmp_path: Path) -> None:
     assert again.stderr.count("there already") == 2
     shown = runner.invoke(app, [str(target), "--show", "--json"])
     assert json.loads(shown.stdout) == json.loads(again.stdout)
+    assert json.loads(shown.stdout)["only_population_and_cohort_year_differ"] is True
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import analysis
 from analysis.contrasts import PAIRED, SAME_SEED, UNPAIRED, contrast
 from analysis.convergence import MOST_POINTS, follow_convergence, lengths
+from analysis.convergence_figure import convergence_curves
 from simcore.cli.program import app
 from simcore.errors import UserError
 
@@ -80,7 +81,10 @@ def test_zero_says_nothing_about_more_replicates() -> None:
         courses = follow_convergence(results, quantities=["arrived", "arrival_fraction"]).courses
         with pytest.raises(UserError, match="no such statistic 'meen'; did you mean 'mean'"):
             follow_convergence(results, statistics=["meen"])
+        nothing = follow_convergence(results, quantities=["arrival_fraction"])
     assert all(course.needed is None for course in courses)
+    with pytest.raises(UserError, match="no replicate has a value of arrival_fraction"):
+        convergence_curves(nothing)
 
 
 def test_the_verb(tmp_path: Path) -> None:
