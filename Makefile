@@ -19,8 +19,9 @@ run: install
 	$(BIN)/simcore run phase1 -n 20000 --seed 2005 -o results/phase1.h5
 	$(BIN)/simcore summary results/phase1.h5 --figure results/phase1_funnel.png
 
+# One process per processor, a file of tests never in two of them.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadfile
 
 lint: install
 	$(BIN)/ruff check .
