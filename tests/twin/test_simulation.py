@@ -56,7 +56,7 @@ CASES: dict[str, tuple[Callable[[], Scenario], tuple[int, int]]] = {
         _file(
             RIVERS / "river.toml",
             'parameters.drought_sd.distribution = {family = "fixed", value = 1e6}',
-            'parameters.young_factor.distribution = {family = "fixed", value = 1e300}',
+            'parameters.young_factor.distribution = {family = "fixed", value = 1e149}',
             'parameters.wariness.distribution = {family = "fixed", value = 1e6}',
         ),
         (3, 1),

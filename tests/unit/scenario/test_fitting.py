@@ -99,13 +99,14 @@ def test_every_expert_has_a_report() -> None:
 
 
 def test_poor_fit_is_a_warning() -> None:
+    grade = 'parameters.ferry_share.grade="elicited"'
     text = '{family = "beta", quantiles = {q05 = 0.1, q50 = 0.3, q95 = 0.4}}'
-    scenario = load_scenario(RIVER, settings=[f"parameters.ferry_share.distribution={text}"])
+    scenario = load_scenario(RIVER, settings=[f"parameters.ferry_share.distribution={text}", grade])
     (warning,) = [warning for warning in scenario.warnings if "ferry_share" in warning]
     for words in ("parameters.ferry_share.distribution", "misses q", "asked", "limit 5%", "empirical", "metalog"):
         assert words in warning
     text = '{family = "beta", quantiles = {q05 = 0.1, q95 = 0.4}}'
-    scenario = load_scenario(RIVER, settings=[f"parameters.ferry_share.distribution={text}"])
+    scenario = load_scenario(RIVER, settings=[f"parameters.ferry_share.distribution={text}", grade])
     assert not [warning for warning in scenario.warnings if "ferry_share" in warning]
     report = fit_report(scenario.document.parameters["ferry_share"].distribution)
     assert report is not None
