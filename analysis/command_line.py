@@ -6,8 +6,10 @@ standard error; mistakes are raised as `simcore.errors.UserError`, which the com
 
 from __future__ import annotations
 
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from simcore.store import Results
 
 FIGURE_FORMATS = (".png", ".pdf", ".svg")
+_ARGUMENT = re.compile(r"(?P<name>\w+) = '?(?P<value>[^':]*)'?: (?P<rest>.*)", re.DOTALL)
 
 
 def summary(
@@ -95,6 +98,24 @@ def check_figure(figure: Path, results: Path) -> None:
         raise UserError(f"--figure {figure}: there is no folder '{figure.parent}'")
     if figure.resolve() == results.resolve() or figure.is_dir():
         raise UserError(f"--figure {figure}: is not a place for a figure")
+
+
+@contextmanager
+def naming_options(**options: str) -> Iterator[None]:
+    """Let messages about arguments speak of options: ``quantities = 'x': ...`` becomes ``--quantity x: ...``.
+
+    Parameters
+    ----------
+    **options : str
+        Argument -> option.
+    """
+    try:
+        yield
+    except UserError as error:
+        found = _ARGUMENT.match(str(error))
+        if found is None or found["name"] not in options:
+            raise
+        raise UserError(f"{options[found['name']]} {found['value']}: {found['rest']}") from None
 
 
 def check_levels(levels: Sequence[float] | None) -> None:

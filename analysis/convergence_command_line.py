@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from analysis.command_line import check_figure
+from analysis.command_line import check_figure, naming_options
 
 if TYPE_CHECKING:
     from analysis.convergence import Convergence, Course
@@ -31,7 +31,7 @@ def convergence(
 
     if figure is not None:
         check_figure(figure, path)
-    with open_results(path) as results:
+    with open_results(path) as results, naming_options(quantities="--quantity"):
         found = follow_convergence(results, quantities=quantity or ("arrived",))
     if as_json:
         show_json(found.as_json())

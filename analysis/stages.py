@@ -188,7 +188,8 @@ def choose_stages(stages: Sequence[Stage], names: Sequence[str] | None) -> tuple
             found = [stage.name for stage in stages if stage.family == name]
         if not found:
             known = [*(stage.name for stage in stages), *FAMILIES, *ALIASES]
-            raise UserError(f"quantities = '{name}': no such quantity{nearest(name, known)}")
+            usual = ", ".join(stage.name for stage in stages if stage.default)
+            raise UserError(f"quantities = '{name}': no such quantity{nearest(name, known) or f' (such as {usual})'}")
         chosen.update(found)
     return tuple(stage for stage in stages if stage.name in chosen)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from analysis.command_line import check_figure
+from analysis.command_line import check_figure, naming_options
 from simcore.cli.arguments import read_axes, read_whole
 
 _MOST_SETS = 10**7
@@ -47,7 +47,8 @@ def variance(
     with open_results(path) as results:
         say_if_cold()
         with waiting("moments and resampling: seconds per thousand parameter sets"):
-            split = split_variance(results, by=axes, quantities=quantity, route=route, sets=most)
+            with naming_options(quantities="--quantity", route="--route", by="--by"):
+                split = split_variance(results, by=axes, quantities=quantity, route=route, sets=most)
             costs = sizes = None
             if results.nested[1] > 1:
                 costs = measure_costs(results)

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from analysis.command_line import summary
+from analysis.command_line import naming_options, summary
 from simcore.errors import ResultsError, UserError
 
 from .funnel_samples import make_counts, write
@@ -96,3 +96,18 @@ def test_the_verb_and_the_package_are_light() -> None:
         "assert sorted(dir(analysis)) == sorted(analysis.__all__)\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "shown"),
+    [
+        ("quantities = 'nope': no such quantity", "--quantity nope: no such quantity"),
+        ("route = 'nested': out.h5: a single loop", "--route nested: out.h5: a single loop"),
+        ("levels = 2: too large", "levels = 2: too large"),
+        ("out.h5: damaged", "out.h5: damaged"),
+    ],
+)
+def test_messages_name_the_option(said: str, shown: str) -> None:
+    with pytest.raises(UserError) as problem, naming_options(quantities="--quantity", route="--route"):
+        raise UserError(said)
+    assert str(problem.value) == shown
