@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ def funnel(summary: Summary, ax: Axes | None = None, *, exact: bool = False) -> 
     if summary.by or not rows:
         raise UserError("the funnel is drawn of totals: summarise without by, and with counts")
     if ax is None:
-        ax = _new_axes(len(rows))
+        ax = axes_of_rows(len(rows), row=_ROW, width=_WIDTH, margins=_MARGINS)
     lowest, highest = _limits(rows, exact=exact)
     for place, quantity in enumerate(rows):
         _draw_row(ax, quantity, place, lowest, exact=exact)
@@ -114,16 +115,26 @@ def save_figure(axes: Axes, path: str | Path) -> Path:
     return target
 
 
-def _new_axes(rows: int) -> Axes:
+def axes_of_rows(rows: int, *, row: float, width: float, margins: Mapping[str, float]) -> Axes:
+    """Return axes in a figure of their own that is as high as its rows need; all lengths in inches.
+
+    Parameters
+    ----------
+    rows : int
+    row, width : float
+        Height of a row; width of the figure.
+    margins : dict
+        left, right, top and bottom of the axes.
+    """
     from matplotlib.figure import Figure
 
-    height = rows * _ROW + _MARGINS["top"] + _MARGINS["bottom"]
-    figure = Figure(figsize=(_WIDTH, height), facecolor="white")
+    height = rows * row + margins["top"] + margins["bottom"]
+    figure = Figure(figsize=(width, height), facecolor="white")
     figure.subplots_adjust(
-        left=_MARGINS["left"] / _WIDTH,
-        right=1.0 - _MARGINS["right"] / _WIDTH,
-        top=1.0 - _MARGINS["top"] / height,
-        bottom=_MARGINS["bottom"] / height,
+        left=margins["left"] / width,
+        right=1.0 - margins["right"] / width,
+        top=1.0 - margins["top"] / height,
+        bottom=margins["bottom"] / height,
     )
     return figure.add_subplot()
 

@@ -12,21 +12,29 @@ import typer
 
 from analysis.difference.command_line import check_figure
 from simcore.cli.arguments import (
-    LARGEST_THREADS,
+    DesignName,
+    Engine,
     Json,
+    Nested,
+    Quiet,
+    Replicates,
     Seed,
     Settings,
+    Threads,
+    Walker,
+    check_engine_options,
     load,
-    read_count,
-    read_nested,
+    read_design,
+    read_loops,
     read_seed,
+    read_threads,
     read_whole,
 )
 from simcore.cli.figures import duration, size, whole
 from simcore.cli.interruption import INTERRUPTED, Interruption, StoppedAtOnce
 from simcore.cli.progress import ProgressBar
 from simcore.cli.terminal import show_json, talk
-from simcore.errors import UserError, nearest
+from simcore.errors import UserError
 
 if TYPE_CHECKING:
     from analysis.cohorts.members import Member
@@ -46,14 +54,8 @@ def cohorts(
             show_default=False,
         ),
     ],
-    replicates: Annotated[
-        str | None,
-        typer.Option("--replicates", "-n", metavar="N", help="Replicates of each cohort.", show_default=False),
-    ] = None,
-    nested: Annotated[
-        str | None,
-        typer.Option("--nested", metavar="OUTERxINNER", help="Parameter sets x replicates.", show_default=False),
-    ] = None,
+    replicates: Replicates = None,
+    nested: Nested = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FOLDER", help="Folder of the study.", show_default=False),
@@ -63,19 +65,10 @@ def cohorts(
         typer.Option("--year", metavar="YEAR", help="Run one scenario at this cohort year. Repeatable."),
     ] = None,
     seed: Seed = None,
-    engine: Annotated[
-        str, typer.Option("--engine", metavar="agent|cohort|auto", help="Walk persons, or move counts.")
-    ] = "agent",
-    walker: Annotated[str, typer.Option("--walker", metavar="collapsed|leg-by-leg", help="How agents walk.")] = (
-        "collapsed"
-    ),
-    design: Annotated[
-        str, typer.Option("--design", metavar="random|sobol|lhs", help="How parameter sets are spread.")
-    ] = "random",
-    threads: Annotated[
-        str | None,
-        typer.Option("--threads", "-j", metavar="N", help="Threads; default: one per processor.", show_default=False),
-    ] = None,
+    engine: Engine = "agent",
+    walker: Walker = "collapsed",
+    design: DesignName = "random",
+    threads: Threads = None,
     settings: Settings = None,
     only_show: Annotated[bool, typer.Option("--show", help="Show a study that was run before.")] = False,
     exact: Annotated[bool, typer.Option("--exact", help="Show figures from 1 to 9 too, else printed as <10.")] = False,
@@ -84,7 +77,7 @@ def cohorts(
         Path | None,
         typer.Option("--figure", metavar="PATH", help="Draw intervals (.png, .pdf or .svg).", show_default=False),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the seed and errors.")] = False,
+    quiet: Quiet = False,
 ) -> int:
     """Run several cohorts on the same random numbers into one folder, and compare them."""
     from analysis.cohorts.study import StudyInterrupted, read_study
@@ -101,7 +94,7 @@ def cohorts(
         _report(read_study(Path(names[0])), exact=exact, as_json=as_json, figure=figure)
         return 0
     options = _options(replicates, nested, engine, walker, design)
-    workers = None if threads is None else read_whole(threads, "--threads", 1, LARGEST_THREADS)
+    workers = read_threads(threads)
     if output is None:
         raise UserError("give --output FOLDER, where the study is kept")
     members = _members(names, year, settings, quiet=quiet)
@@ -123,27 +116,11 @@ def cohorts(
 
 def _options(replicates: str | None, nested: str | None, engine: str, walker: str, design: str) -> dict[str, Any]:
     """Return what all members are run with, as arguments of `simcore.run`."""
-    from simcore.engines.replicates import WALKERS
-    from simcore.runner.choice import ENGINES, check_engine
-    from simcore.uncertainty.design import make_design
-
-    if (replicates is None) == (nested is None):
-        raise UserError("give either -n REPLICATES or --nested OUTERxINNER, not both and not neither")
-    for option, value, known in (("--engine", engine, ENGINES), ("--walker", walker, tuple(WALKERS))):
-        if value not in known:
-            raise UserError(f"{option} {value}: unknown{nearest(value, known)} (known: {', '.join(known)})")
-    check_engine(engine, walker)
-    options: dict[str, Any] = {"engine": engine, "walker": walker}
-    if replicates is not None:
-        options["replicates"] = read_count(replicates, "-n")
-    else:
-        options["nested"] = list(read_nested(nested or ""))
-    options["design"] = design
-    try:
-        make_design(options.get("replicates"), options.get("nested"), design)
-    except UserError as problem:
-        raise UserError(f"--design {design}: {problem}") from None
-    return options
+    chosen = read_design(design, "0")["design"]
+    outer, inner = read_loops(replicates, nested, chosen)
+    check_engine_options(engine, walker)
+    loops: dict[str, Any] = {"replicates": outer} if nested is None else {"nested": [outer, inner]}
+    return {"engine": engine, "walker": walker, **loops, "design": chosen}
 
 
 def _members(

@@ -10,7 +10,7 @@ import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from analysis.figures import save_figure
+from analysis.figures import axes_of_rows, save_figure
 from analysis.quantity import percent
 from analysis.summaries import STATEMENT
 from analysis.variance.parts import (
@@ -68,7 +68,7 @@ def variance_bars(split: VarianceSplit, ax: Axes | None = None) -> Axes:
     if not 0 < len(outputs) <= _MOST_BARS:
         raise UserError(f"the figure holds 1 to {_MOST_BARS} outputs, not {len(outputs)}: choose fewer with quantities")
     if ax is None:
-        ax = _new_axes(len(outputs))
+        ax = axes_of_rows(len(outputs), row=_ROW, width=_WIDTH, margins=_MARGINS)
     drawn: dict[str, None] = {}
     for place, output in enumerate(outputs):
         left = 0.0
@@ -114,20 +114,6 @@ def save_variance_bars(split: VarianceSplit, path: str | Path) -> Path:
         If the file cannot be written, or there are too many outputs.
     """
     return save_figure(variance_bars(split), path)
-
-
-def _new_axes(rows: int) -> Axes:
-    from matplotlib.figure import Figure
-
-    height = rows * _ROW + _MARGINS["top"] + _MARGINS["bottom"]
-    figure = Figure(figsize=(_WIDTH, height), facecolor="white")
-    figure.subplots_adjust(
-        left=_MARGINS["left"] / _WIDTH,
-        right=1.0 - _MARGINS["right"] / _WIDTH,
-        top=1.0 - _MARGINS["top"] / height,
-        bottom=_MARGINS["bottom"] / height,
-    )
-    return figure.add_subplot()
 
 
 def _draw_interval(ax: Axes, place: int, output: OutputSplit) -> None:

@@ -49,6 +49,28 @@ Randomisation = Annotated[
         "--randomisation", metavar="K", help="Another independent randomisation of sobol or lhs: 0, 1, 2, ..."
     ),
 ]
+Replicates = Annotated[
+    str | None,
+    typer.Option(
+        "--replicates", "-n", metavar="N", help="Replicates, each with its own parameters.", show_default=False
+    ),
+]
+Nested = Annotated[
+    str | None,
+    typer.Option("--nested", metavar="OUTERxINNER", help="Parameter sets x replicates of each.", show_default=False),
+]
+Engine = Annotated[
+    str,
+    typer.Option("--engine", metavar="agent|cohort|auto", help="Walk persons, move counts, or the faster of both."),
+]
+Walker = Annotated[
+    str, typer.Option("--walker", metavar="collapsed|leg-by-leg", help="How agents walk; the law is the same.")
+]
+Threads = Annotated[
+    str | None,
+    typer.Option("--threads", "-j", metavar="N", help="Threads; default: one per processor.", show_default=False),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the seed and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON, and nothing else, to stdout.")]
 Seed = Annotated[
     str | None,
@@ -190,3 +212,37 @@ def load(name_or_path: str, settings: list[str] | None, *, quiet: bool = False) 
         for warning in scenario.warnings:
             talk(f"warning: {warning}")
     return scenario
+
+
+def read_loops(replicates: str | None, nested: str | None, design: str) -> tuple[int, int]:
+    """Return (parameter sets, replicates of each) from ``-n`` or ``--nested``, as many as the design needs.
+
+    Raises
+    ------
+    UserError
+        If both or neither are given, or one cannot be read.
+    """
+    if (replicates is None) == (nested is None):
+        raise UserError("give either -n REPLICATES or --nested OUTERxINNER, not both and not neither")
+    outer, inner = (read_count(replicates, "-n"), 1) if replicates is not None else read_nested(nested or "")
+    return fitting_sets(outer, design, f"-n {outer}" if nested is None else f"--nested {outer}x{inner}"), inner
+
+
+def read_threads(text: str | None) -> int | None:
+    """Return a number of threads, None for one per processor."""
+    return None if text is None else read_whole(text, "--threads", 1, LARGEST_THREADS)
+
+
+def check_engine_options(engine: str, walker: str) -> None:
+    """Refuse an unknown engine or walker, or a pair that does not fit, naming the options."""
+    from simcore.engines.replicates import WALKERS
+    from simcore.runner.choice import ENGINES, check_engine
+
+    for option, value, known in (("--engine", engine, ENGINES), ("--walker", walker, tuple(WALKERS))):
+        if value not in known:
+            raise UserError(f"{option} {value}: unknown{nearest(value, known)} (known: {', '.join(known)})")
+    try:
+        check_engine(engine, walker)
+    except UserError:  # both words are known, so it is the pair
+        pair = f"--engine {engine} --walker {walker}"
+        raise UserError(f"{pair}: counts are moved, nobody walks; use --engine agent or leave --walker out") from None

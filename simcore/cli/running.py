@@ -15,19 +15,24 @@ import typer
 
 from simcore.cli.arguments import (
     LARGEST_COUNT,
-    LARGEST_THREADS,
     DesignName,
+    Engine,
+    Nested,
+    Quiet,
     Randomisation,
+    Replicates,
     ScenarioArgument,
     Seed,
     Settings,
-    fitting_sets,
+    Threads,
+    Walker,
+    check_engine_options,
     load,
     read_axes,
-    read_count,
     read_design,
-    read_nested,
+    read_loops,
     read_seed,
+    read_threads,
     read_whole,
 )
 from simcore.cli.figures import duration, figure, size, whole
@@ -69,18 +74,8 @@ class Wish:
 
 def run_verb(
     name: ScenarioArgument,
-    replicates: Annotated[
-        str | None,
-        typer.Option(
-            "--replicates", "-n", metavar="N", help="Replicates, each with its own parameters.", show_default=False
-        ),
-    ] = None,
-    nested: Annotated[
-        str | None,
-        typer.Option(
-            "--nested", metavar="OUTERxINNER", help="Parameter sets x replicates of each.", show_default=False
-        ),
-    ] = None,
+    replicates: Replicates = None,
+    nested: Nested = None,
     output: Annotated[
         Path | None,
         typer.Option("--output", "-o", metavar="FILE", help="Results file; default: NAME.h5 here.", show_default=False),
@@ -88,17 +83,9 @@ def run_verb(
     seed: Seed = None,
     design: DesignName = "random",
     randomisation: Randomisation = "0",
-    engine: Annotated[
-        str,
-        typer.Option("--engine", metavar="agent|cohort|auto", help="Walk persons, move counts, or the faster of both."),
-    ] = "agent",
-    walker: Annotated[
-        str, typer.Option("--walker", metavar="collapsed|leg-by-leg", help="How agents walk; the law is the same.")
-    ] = "collapsed",
-    threads: Annotated[
-        str | None,
-        typer.Option("--threads", "-j", metavar="N", help="Threads; default: one per processor.", show_default=False),
-    ] = None,
+    engine: Engine = "agent",
+    walker: Walker = "collapsed",
+    threads: Threads = None,
     settings: Settings = None,
     store_by: Annotated[
         str | None,
@@ -132,24 +119,21 @@ def run_verb(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Forecast time and disk; write nothing.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the seed and errors.")] = False,
+    quiet: Quiet = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")] = False,
 ) -> int:
     """Simulate a scenario and store every count of every replicate."""
     if quiet and verbose:
         raise UserError("give either --quiet or --verbose, not both")
-    if (replicates is None) == (nested is None):
-        raise UserError("give either -n REPLICATES or --nested OUTERxINNER, not both and not neither")
-    outer, inner = (read_count(replicates, "-n"), 1) if replicates is not None else read_nested(nested or "")
     if store_theta not in ("all", "none"):
         raise UserError(f"--store-theta {store_theta}: must be all or none{nearest(store_theta, ('all', 'none'))}")
     chosen_design = read_design(design, randomisation)
-    outer = fitting_sets(outer, design, f"-n {outer}" if nested is None else f"--nested {outer}x{inner}")
+    outer, inner = read_loops(replicates, nested, design)
     options = {
         **chosen_design,
         "engine": engine,
         "walker": walker,
-        "threads": None if threads is None else read_whole(threads, "--threads", 1, LARGEST_THREADS),
+        "threads": read_threads(threads),
         "store_by": None if store_by is None else read_axes(store_by, "--store-by"),
         "store_ended": store_ended,
         "store_theta": store_theta == "all",
@@ -191,20 +175,12 @@ def _read_until(scenario: Scenario, wish: Wish, rules: list[str], minimum: str |
 
 def _check_choices(wish: Wish) -> None:
     """Refuse unknown words, naming the option, before anything is said or compiled."""
-    from simcore.engines.replicates import WALKERS
-    from simcore.runner.choice import ENGINES, check_engine
     from simcore.runner.slots import AXES
 
-    wanted = [("--engine", wish.options["engine"], ENGINES), ("--walker", wish.options["walker"], WALKERS)]
-    wanted += [("--store-by", axis, AXES) for axis in wish.options["store_by"] or ()]
-    for option, value, known in wanted:
-        if value not in known:
-            raise UserError(f"{option} {value}: unknown{nearest(value, known)} (known: {', '.join(known)})")
-    try:
-        check_engine(wish.options["engine"], wish.options["walker"])
-    except UserError:  # both words are known, so it is the pair
-        pair = f"--engine {wish.options['engine']} --walker {wish.options['walker']}"
-        raise UserError(f"{pair}: counts are moved, nobody walks; use --engine agent or leave --walker out") from None
+    check_engine_options(wish.options["engine"], wish.options["walker"])
+    for axis in wish.options["store_by"] or ():
+        if axis not in AXES:
+            raise UserError(f"--store-by {axis}: unknown{nearest(axis, AXES)} (known: {', '.join(AXES)})")
 
 
 def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:

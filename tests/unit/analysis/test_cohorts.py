@@ -359,8 +359,8 @@ def test_verb_runs_and_shows(tmp_path: Path) -> None:
             "--engine agents: unknown; did you mean 'agent'",
         ),
         (
-            [str(RIVER), "-n", "5", "-o", "study", "--design", "sobol"],
-            "--design sobol: replicates = 5: design 'sobol' needs a power of two",
+            [str(RIVER), "-n", "5", "-o", "study", "--engine", "cohort", "--walker", "leg-by-leg"],
+            "--engine cohort --walker leg-by-leg: counts are moved",
         ),
         (["nowhere", "--show"], "nowhere: there is no such folder"),
         (["a", "b", "--show"], "--show: must be given one folder, got 2"),
