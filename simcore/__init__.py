@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simcore.model import compile_model
     from simcore.moments import Moments, expected
     from simcore.rewards import RewardMoments, expected_rewards
-    from simcore.runner import Progress, RunInterrupted, run
+    from simcore.runner import Progress, RunInterrupted, extend, resume, run
     from simcore.scenario import Scenario, list_scenarios, load_scenario
     from simcore.scenario.rewards import Reward
     from simcore.store import Results, open_results
@@ -45,9 +45,11 @@ _LAZY = {
     "compile_model": "simcore.model",
     "expected": "simcore.moments",
     "expected_rewards": "simcore.rewards",
+    "extend": "simcore.runner",
     "list_scenarios": "simcore.scenario",
     "load_scenario": "simcore.scenario",
     "open_results": "simcore.store",
+    "resume": "simcore.runner",
     "run": "simcore.runner",
 }
 
@@ -66,9 +68,11 @@ __all__ = [
     "compile_model",
     "expected",
     "expected_rewards",
+    "extend",
     "list_scenarios",
     "load_scenario",
     "open_results",
+    "resume",
     "run",
 ]
 

@@ -14,6 +14,7 @@ from simcore.cli.terminal import heading, pairs, show, show_json, table
 
 if TYPE_CHECKING:
     from simcore.store import Results
+    from simcore.store.parts import Unfinished
 
 # Root attributes by what they tell; whatever is not named here is shown as environment.
 GROUPS = {
@@ -41,6 +42,7 @@ GROUPS = {
         "held_shares",
         "frequent_event_share",
         "command_line",
+        "history",
     ),
     "Time": (
         "started_utc",
@@ -150,7 +152,12 @@ def info_verb(
 ) -> int:
     """Describe a results file: where it comes from, what it holds, how large it is."""
     from simcore.store import open_results
+    from simcore.store.parts import look_at_unfinished
 
+    unfinished = None if file.exists() else look_at_unfinished(file)
+    if unfinished is not None:
+        show_unfinished(file, unfinished, as_json=as_json)
+        return 0
     with open_results(file) as results:
         datasets = stored_datasets(results)
         damage = results.verify_checksums() if verify else None
@@ -161,6 +168,41 @@ def info_verb(
             if damage is not None:
                 _show_damage(damage)
     return 1 if damage else 0
+
+
+def show_unfinished(file: Path, unfinished: Unfinished, *, as_json: bool) -> None:
+    """Describe a run that has no results file yet."""
+    head = unfinished.head
+    inner = head.replicates // head.thetas
+    attributes = {**head.attributes, "requested_replicates": head.replicates, "nested": [head.thetas, inner]}
+    if as_json:
+        show_json(
+            {
+                "path": str(file),
+                "status": "running" if unfinished.writer else "unfinished",
+                "requested_replicates": head.replicates,
+                "nested": [head.thetas, inner],
+                "shards": unfinished.shards,
+                "stored_bytes": unfinished.stored_bytes,
+                "writer": unfinished.writer or None,
+                "attributes": _grouped(attributes),
+            }
+        )
+        return
+    heading(f"{file}: not finished")
+    show(
+        pairs(
+            {
+                "replicates": f"{whole(head.replicates)} asked for",
+                "safe": f"{whole(unfinished.shards)} shards, {size(unfinished.stored_bytes)}",
+                "written by": unfinished.writer or f"nobody now; go on with: simcore resume {file}",
+            }
+        )
+    )
+    for group, values in _grouped(attributes).items():
+        if values:
+            heading(group)
+            show(pairs({key: _value(key, value) for key, value in values.items()}))
 
 
 def _show(results: Results, datasets: list[StoredDataset]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from simcore.cli.figures import duration, figure, size, whole
 from simcore.cli.stored import stored_datasets
 from simcore.cli.terminal import heading, pairs, show, talk
 from simcore.store.layout import CHUNK_ROWS
+from simcore.store.target import free_bytes, refuse_without_room
 
 if TYPE_CHECKING:
     from simcore.store import Results
@@ -37,7 +37,7 @@ class Forecast:
     agents_rate : float
         Agents walked per second.
     seconds, bytes : float
-        Of the whole run; the bytes are those of the finished file, and no more is needed on the way.
+        Of the whole run; the bytes are those of the finished file. While it runs, the shards take as much again.
     """
 
     pilot: int
@@ -83,8 +83,8 @@ def make_forecast(simulate: PilotRun, outer: int, inner: int) -> Forecast:
 
 
 def show_forecast(forecast: Forecast, output: Path, outer: int, inner: int, seed: int) -> None:
-    """Print a forecast."""
-    free = shutil.disk_usage(output.parent).free
+    """Print a forecast; ResultsError if the disk has not the room for it."""
+    free = free_bytes(output)
     heading("Forecast (nothing was written)")
     loop = f" ({whole(outer)} parameter sets x {whole(inner)})" if inner > 1 else ""
     show(
@@ -93,12 +93,12 @@ def show_forecast(forecast: Forecast, output: Path, outer: int, inner: int, seed
                 "replicates": f"{whole(outer * inner)}{loop}",
                 "time": duration(forecast.seconds),
                 "rate": f"{figure(forecast.rate)} replicates/s, {figure(forecast.agents_rate / 1e6)} million agents/s",
-                "disk": f"{size(forecast.bytes)} in {output}; {size(free)} are free",
+                "disk": f"{size(forecast.bytes)} in {output}; {size(2 * forecast.bytes)} while it runs, with the "
+                f"finished blocks that the file is made of; {size(free)} are free",
                 "pilot": f"{whole(forecast.pilot)} replicates in memory, seed {seed}",
             }
         )
     )
-    if forecast.bytes > free:
-        talk(f"warning: {output}: needs about {size(forecast.bytes)}, but only {size(free)} are free")
     if os.path.lexists(output):
         talk(f"warning: {output}: exists; a run would accept it only if it holds this very run")
+    refuse_without_room(output, 2 * forecast.bytes)

@@ -54,7 +54,8 @@ class ProgressBar:
         if self._bar is None or progress.seconds <= 0:
             return
         # The speed of the last seconds: compiling and the first pages would distort the one since the start.
-        speed = self._bar.tasks[0].speed or progress.replicates_done / progress.seconds
+        computed = progress.replicates_done - progress.replicates_stored
+        speed = self._bar.tasks[0].speed or computed / progress.seconds
         agents = progress.agents / max(1, progress.replicates_done) * speed
         rates = f"{figure(speed)} replicates/s, {figure(agents / 1e6)} million agents/s"
         if progress.standing:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import secrets
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,10 +34,10 @@ from simcore.cli.arguments import (
     read_threads,
     read_whole,
 )
-from simcore.cli.figures import duration, figure, size, whole
-from simcore.cli.interruption import INTERRUPTED, Interruption, StoppedAtOnce
-from simcore.cli.progress import ProgressBar
-from simcore.cli.terminal import show, talk
+from simcore.cli.figures import whole
+from simcore.cli.interruption import Interruption
+from simcore.cli.outcome import carry_out
+from simcore.cli.terminal import talk
 from simcore.cli.waiting import say_if_cold
 from simcore.errors import UserError, nearest
 
@@ -204,67 +203,29 @@ def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:
 
 
 def _run(scenario: Scenario, target: Path, wish: Wish) -> int:
+    import simcore
     from simcore.store import check_target
+    from simcore.store.parts import read_head
+    from simcore.store.provenance import command_line
 
     _check_choices(wish)
-    existed = os.path.lexists(target)
-    if not existed:  # else the runner looks into the file first
+    if not os.path.lexists(target) and read_head(target) is None:  # else the runner looks into it first
         check_target(target)
         talk(f"seed {wish.seed}")
         _introduce(scenario, target, wish)
-    begun = time.perf_counter()
-    interruption = Interruption()
-    with interruption, ProgressBar(wish.replicates, wanted=not wish.quiet) as bar:
 
-        def progress(state: Progress) -> None:
-            interruption.checkpoint()
-            bar.update(state)
-
-        results, finished = _simulate(scenario, target, wish, progress)
-    if results is None:
-        # The second signal may have come after the file was given its name.
-        finished = os.path.lexists(target) and not existed
-        talk(f"{target} was finished all the same" if finished else f"nothing was kept: {target} was not written")
-        return INTERRUPTED
-    with results:
-        if not finished:
-            talk(
-                f"kept {whole(results.replicates)} of {whole(results.requested_replicates)} replicates in {target} "
-                "(status interrupted)"
-            )
-            return INTERRUPTED
-        _report(results, target, wish, existed=existed, seconds=time.perf_counter() - begun)
-    return INTERRUPTED if interruption.signals else 0
-
-
-def _simulate(
-    scenario: Scenario, target: Path, wish: Wish, progress: Callable[[Progress], None]
-) -> tuple[Results | None, bool]:
-    """Return what was written, None if nothing was, and whether the run came to its end."""
-    import simcore
-    from simcore.runner import RunInterrupted
-    from simcore.store.provenance import command_line
-    from simcore.store.target import partial_path
-
-    try:
-        return (
-            simcore.run(
-                scenario,
-                **wish.design,
-                seed=wish.seed,
-                output=target,
-                **wish.options,
-                progress=progress,
-                command_line=command_line(),
-            ),
-            True,
+    def simulate(progress: Callable[[Progress], None]) -> Results:
+        return simcore.run(
+            scenario,
+            **wish.design,
+            seed=wish.seed,
+            output=target,
+            **wish.options,
+            progress=progress,
+            command_line=command_line(),
         )
-    except RunInterrupted as stop:
-        return stop.results, False
-    except (KeyboardInterrupt, StoppedAtOnce):
-        # The writer removes its unfinished file, unless the signal came before anybody was there to close it.
-        partial_path(target).unlink(missing_ok=True)
-        return None, False
+
+    return carry_out(simulate, target, replicates=wish.replicates, quiet=wish.quiet, verbose=wish.verbose)
 
 
 def _introduce(scenario: Scenario, target: Path, wish: Wish) -> None:
@@ -284,69 +245,3 @@ def _introduce(scenario: Scenario, target: Path, wish: Wish) -> None:
             f"{whole(len(scenario.active_strata))} active strata, {whole(len(scenario.elements()))} parameters drawn, "
             f"engine {wish.options['engine']}, walker {wish.options['walker']}"
         )
-
-
-def _report(results: Results, target: Path, wish: Wish, *, existed: bool, seconds: float) -> None:
-    """Say how the run went and print the headline numbers."""
-    if existed:
-        talk(f"seed {wish.seed}")
-    if wish.quiet:
-        return
-    facts = results.attributes
-    wall, agents = float(facts["wall_seconds"]), int(facts["agents_walked"])
-    if existed:
-        talk(f"{target}: holds this very run, finished {facts['finished_utc']}; nothing to do")
-    else:
-        per_second = whole(round(results.replicates / wall)) if wall > 0 else "-"
-        rate = figure(agents / wall / 1e6) if wall > 0 else "-"
-        talk(
-            f"done in {duration(wall)} on {facts['threads']} threads: {per_second} replicates/s; "
-            f"{whole(agents)} bound victims, {rate} million/s"
-        )
-        talk(
-            f"peak memory {size(int(facts['peak_memory_bytes']))}; {target} {size(target.stat().st_size)}; "
-            f"seed {wish.seed}"
-        )
-        if wish.options["engine"] == "auto":
-            talk(f"engine {facts['engine']}: {facts['engine_reason']}")
-    if "until" in facts:
-        _report_until(facts, results.replicates)
-    if int(facts["held_shares"]):
-        talk(f"warning: {whole(int(facts['held_shares']))} at-risk shares above 1 were held to 1")
-    frequent = float(facts["frequent_event_share"])
-    if frequent > 0.0:
-        talk(
-            f"note: in {figure(100.0 * frequent)} % of the parameter sets some at-risk persons have an event "
-            "probability above 5 % a year; each counts once, so repeated events are undercounted there"
-        )
-    if wish.verbose:
-        talk(f"{duration(seconds)} with compiling, opening and closing")
-    _headline(results)
-
-
-def _report_until(facts: dict[str, Any], replicates: int) -> None:
-    """Say why the run ended, and where each condition stood."""
-    talk(
-        f"{facts['stopped_because']} at {whole(replicates)} of at most {whole(int(facts['until_maximum']))} replicates"
-    )
-    for rule, estimate, error in zip(facts["until"], facts["until_estimate"], facts["until_mcse"], strict=True):
-        share = f" ({figure(100.0 * error / estimate)} %)" if estimate > 0.0 else ""
-        talk(f"{rule}: estimate {figure(estimate)}, MCSE {figure(error)}{share}")
-        if rule.endswith("%") and estimate == 0.0:
-            talk("note: an estimate of 0 cannot meet a relative target; give an absolute one, such as mcse<=1")
-
-
-def _headline(results: Results) -> None:
-    """Print what other packages make of the results (see `simcore.cli.elsewhere`)."""
-    from simcore.cli.elsewhere import HEADLINE, entries, load_entry
-
-    found = entries(HEADLINE)
-    if not found:
-        talk("no headline numbers: no package that makes them is installed")
-    for entry in found:
-        try:
-            headline = load_entry(entry)
-        except UserError as error:
-            talk(f"no headline numbers: {error}")
-            continue
-        show("", headline(results))

@@ -14,6 +14,7 @@ from simcore.engines.replicates import WorkSpace, make_work_space, simulate_rows
 from simcore.model import CompiledModel, Streams
 from simcore.runner.choice import EngineChoice
 from simcore.runner.slots import Slots
+from simcore.store.blocks import EncodedBlock, encode_block
 from simcore.store.layout import CHUNK_ROWS
 from simcore.uncertainty.design import Design
 
@@ -102,6 +103,8 @@ class SliceReport:
 
 
 NOTHING = SliceReport(0, 0, 0)
+TALLY = ("timed_sets", "timed_rows", "seconds_parameters", "seconds_replicates")
+"""What of a report is kept with a block beside what the ledger has."""
 
 
 def new_block(work: Work, first: int, *, keep_theta: bool, used: Block | None = None) -> Block:
@@ -164,3 +167,37 @@ def simulate_slice(work: Work, block: Block, first: int, stop: int) -> SliceRepo
         report = SliceReport(report.rows, report.agents, report.held_shares, len(theta), stop - first, *took)
     work.warm.set()
     return report
+
+
+def compute_block(work: Work, first: int, *, keep_theta: bool) -> EncodedBlock:
+    """Compute and encode the block that begins at a row, in the calling thread alone."""
+    began = time.perf_counter()
+    block = new_block(work, first, keep_theta=keep_theta)
+    report = NOTHING
+    for start, stop in slices(block, 1):
+        report += simulate_slice(work, block, start, stop)
+    return encode(work, block, time.perf_counter() - began, report)
+
+
+def encode(work: Work, block: Block, seconds: float, report: SliceReport) -> EncodedBlock:
+    """Turn a computed block into chunks of the file; safe in any thread."""
+    design, layout = work.design, work.slots.layout
+    replicate_id = design.replicate_ids(block.first, block.stop)
+    return encode_block(
+        layout,
+        {variable.name: getattr(block.counts, variable.name) for variable in layout.variables},
+        first_row=block.first,
+        theta_id=design.theta_ids(block.first, block.stop),
+        replicate_id=replicate_id,
+        shared_id=replicate_id,
+        theta=block.theta,
+        seconds=seconds,
+        agents=report.agents,
+        held_shares=report.held_shares,
+        tally={name: getattr(report, name) for name in TALLY},
+    )
+
+
+def report_of(block: EncodedBlock) -> SliceReport:
+    """Return what the slices of an encoded block told, as far as it was kept with it."""
+    return SliceReport(block.rows, block.agents, block.held_shares, **block.tally)  # type: ignore[arg-type]

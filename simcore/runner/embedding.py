@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from simcore.errors import ResultsError
@@ -38,11 +39,22 @@ def scenario_of(results: Results) -> Scenario:
     ResultsError
         If the file holds none.
     """
+    return scenario_of_documents(results.documents(), str(results.path or "results in memory"))
+
+
+def scenario_of_documents(documents: Mapping[str, str], place: str) -> Scenario:
+    """Return the scenario among documents; see `scenario_of`.
+
+    Parameters
+    ----------
+    documents : mapping of name to text
+    place : str
+        Where they are from, for messages.
+    """
     from simcore.scenario import scenario_from_embedded
 
-    documents = results.documents()
     if SCENARIO_DOCUMENT not in documents:
-        raise ResultsError(f"{results.path or 'results in memory'}: holds no scenario")
+        raise ResultsError(f"{place}: holds no scenario")
     tables = {
         name.removeprefix(TABLE_PREFIX): text for name, text in documents.items() if name.startswith(TABLE_PREFIX)
     }

@@ -19,6 +19,8 @@ class Progress:
         Wall time since the first block started [s].
     standing : str
         How far the stopping rule is from being met, in words; empty if there is none.
+    replicates_stored : int
+        How many of the finished ones were there already and were not computed now.
     """
 
     replicates_done: int
@@ -26,3 +28,4 @@ class Progress:
     agents: int
     seconds: float
     standing: str = ""
+    replicates_stored: int = 0

@@ -4,47 +4,28 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from simcore.errors import ResultsError, UserError
-from simcore.model import RESULTS_VERSION, as_scenario, compile_model, frequent_event_share
-from simcore.runner.blocks import Work
-from simcore.runner.choice import check_engine, choose_engine
-from simcore.runner.embedding import design_documents, embedded_documents
+from simcore.model import as_scenario
+from simcore.runner.choice import check_engine
+from simcore.runner.identity import differences
 from simcore.runner.progress import Progress
+from simcore.runner.request import PreparedRun, RunRequest, prepare
 from simcore.runner.session import Session
-from simcore.runner.slots import make_slots, stored_axes
 from simcore.runner.stopping import Stopping, StoppingRule, read_rule
 from simcore.store import Results, Writer, open_results
+from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
-from simcore.store.provenance import environment, utc_now
+from simcore.store.parts import Parts, read_head
+from simcore.store.recorder import Recorder
+from simcore.store.target import check_target, parts_path
 from simcore.uncertainty.design import RANDOM, Design, make_design
 
 if TYPE_CHECKING:
     from simcore.scenario import Scenario
-
-GENERATOR = "Philox4x32-10"
-# What makes two runs the same run: if all of these agree, so does every number.
-IDENTITY = (
-    "scenario_digest",
-    "results_version",
-    "seed",
-    "requested_replicates",
-    "nested",
-    "design",
-    "randomisation",
-    "engine",
-    "walker",
-    "store_by",
-    "ended",
-    "theta",
-)
-
-BEFORE_DESIGNS: dict[str, Attribute] = {"design": RANDOM, "randomisation": 0}  # of a file that does not say
-
-UNTIL_IDENTITY = ("until", "until_minimum")  # absent from a run without a stopping rule
 
 
 def run(
@@ -87,7 +68,8 @@ def run(
         number of threads.
     output : path, optional
         Results file; without it the results are kept in memory. A file with the finished results of the same run is
-        opened and returned; any other existing file is an error.
+        opened and returned; any other existing file is an error. While it runs, finished blocks are kept in the folder
+        ``<output>.parts``, from which `resume` goes on should the process die.
     engine : {"agent", "cohort", "auto"}
         Walk persons, move counts, or whatever is predicted to be faster; the law is the same. What was chosen, and why,
         is stored.
@@ -120,7 +102,8 @@ def run(
     UserError
         If an argument cannot be used.
     ResultsError
-        If the output exists or cannot be written.
+        If the output exists, cannot be written, is being written by another process, or belongs to an unfinished run;
+        if the disk has not enough room for what the first block forecasts.
     RunInterrupted
         On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
     """
@@ -128,50 +111,89 @@ def run(
     loop = make_design(replicates, nested, design, randomisation)
     seed = _checked_seed(seed)
     check_engine(engine, walker)
-    workers = _checked_threads(threads)
+    workers = checked_threads(threads)
     stopping = _stopping(until, until_minimum, scenario, loop)
-    model = compile_model(scenario, routes=walker == "collapsed")
-    slots = make_slots(model, by=store_by, ended=store_ended)
-    target = None if output is None else Path(output)
-    streams = model.streams(seed, loop)
-    choice = choose_engine(model, streams, slots.stratum_slot, thetas=loop.outer, engine=engine, walker=walker)
-    attributes: dict[str, Attribute] = {
-        "scenario_name": scenario.name,
-        "scenario_title": scenario.document.title,
-        "definition": scenario.document.definition,
-        "cohort_year": scenario.document.cohort_year,
-        "scenario_digest": scenario.digest,
-        "results_version": RESULTS_VERSION,
-        "seed": str(seed),
-        "generator": GENERATOR,
-        "design": loop.kind,
-        "randomisation": loop.randomisation,
-        "engine": choice.engine,
-        "engine_asked": engine,
-        "engine_reason": choice.reason,
-        "walker": walker,
-        "store_by": ",".join(stored_axes(model, store_by)),
-        "ended": int(store_ended),
-        "theta": int(store_theta),
-        **({} if stopping is None else stopping.identity),
-        "command_line": command_line,
-        "started_utc": utc_now(),
-        **environment(),
-    }
-    if target is not None and os.path.lexists(target):
-        return _same_results(target, attributes, loop)
-    attributes["frequent_event_share"] = frequent_event_share(model, streams, loop.outer)
-    work = Work(model, streams, slots, loop, choice)
-    with Writer(
-        target,
-        slots.layout,
-        replicates=loop.replicates,
-        thetas=loop.outer,
-        attributes=attributes,
-        documents=embedded_documents(scenario) | design_documents(model, loop),
-        store_theta=store_theta,
-    ) as writer:
-        return Session(work, writer, workers, store_theta, progress, stopping).run()
+    axes = None if store_by is None else tuple(store_by)
+    request = RunRequest(scenario, loop, seed, engine, walker, axes, store_ended, store_theta, stopping)
+    prepared = prepare(request, command_line=command_line)
+    if output is None:
+        return execute(prepared, workers, progress)
+    target = Path(output)
+    if os.path.lexists(target):
+        return _same_results(target, prepared.identity)
+    _refuse_unfinished(target, prepared.identity)
+    check_target(target)
+    parts = Parts(target)
+    try:
+        if os.path.lexists(target) or read_head(target) is not None:
+            raise ResultsError(f"{target}: appeared just now; another process ended here")
+        parts.clear()  # what is left where a process died before it wrote what it was about
+        parts.write_head(prepared.head)
+    except BaseException:
+        parts.close(remove=True)
+        raise
+    return execute(prepared, workers, progress, parts=parts)
+
+
+def execute(
+    prepared: PreparedRun,
+    workers: int,
+    progress: Callable[[Progress], None] | None,
+    *,
+    parts: Parts | None = None,
+    earlier: StoredBlocks | None = None,
+    damaged: Collection[int] = (),
+    before: Mapping[str, Attribute] | None = None,
+) -> Results:
+    """Compute what is missing of a prepared run and return its results; in memory without ``parts``.
+
+    Parameters
+    ----------
+    prepared : PreparedRun
+    workers : int
+        Threads.
+    progress : callable or None
+    parts : Parts, optional
+        The folder of the unfinished run, with its head.
+    earlier : StoredBlocks, optional
+        The finished file that the run goes on from; it is replaced.
+    damaged : collection of int
+        First rows of blocks of ``earlier`` that are computed again.
+    before : mapping, optional
+        Root attributes of ``earlier``.
+    """
+    request, head = prepared.request, prepared.head
+    try:
+        writer = Writer(
+            None if parts is None else parts.target,
+            prepared.work.slots.layout,
+            replicates=head.replicates,
+            thetas=head.thetas,
+            attributes=head.attributes,
+            documents=head.documents,
+            store_theta=head.store_theta,
+            partial=None if parts is None else parts.assembling,
+            replace=earlier is not None,
+        )
+    except BaseException:
+        if parts is not None:
+            parts.close(remove=not parts.safe)
+        raise
+    recorder = Recorder(
+        writer, prepared.rows_id, parts, earlier, damaged, check_room=parts is not None and request.stopping is None
+    )
+    try:
+        return Session(prepared.work, recorder, workers, request.store_theta, progress, request.stopping, before).run()
+    except ResultsError as error:
+        recorder.abandon()
+        if parts is None or not recorder.safe_rows:
+            raise
+        raise ResultsError(
+            f"{error}; {recorder.safe_rows} replicates are safe, go on with: simcore resume {parts.target}"
+        ) from error.__cause__
+    except BaseException:
+        recorder.abandon()
+        raise
 
 
 def _stopping(
@@ -197,7 +219,8 @@ def _checked_seed(seed: int | None) -> int:
     return seed
 
 
-def _checked_threads(threads: int | None) -> int:
+def checked_threads(threads: int | None) -> int:
+    """Return how many threads to use, one per available processor by default; UserError if there cannot be so many."""
     available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if threads is None:
         return available
@@ -206,7 +229,7 @@ def _checked_threads(threads: int | None) -> int:
     return threads
 
 
-def _same_results(target: Path, attributes: dict[str, Attribute], design: Design) -> Results:
+def _same_results(target: Path, wanted: Mapping[str, Attribute]) -> Results:
     """Open finished results of the same run; anything else at the target is refused."""
     try:
         results = open_results(target)
@@ -214,33 +237,38 @@ def _same_results(target: Path, attributes: dict[str, Attribute], design: Design
         raise ResultsError(
             f"{target}: exists and is no results file; choose another name or remove it first"
         ) from error
-    wanted: dict[str, Attribute] = {
-        **attributes,
-        "requested_replicates": design.replicates,
-        "nested": [design.outer, design.inner],
-    }
-    stored = BEFORE_DESIGNS | results.attributes
-    if "until" in stored:  # the file may have ended before the maximum, and says then what it holds
-        stored = stored | {"requested_replicates": stored["until_maximum"], "nested": wanted["nested"]}
-    different = [key for key in IDENTITY if not _equal(stored.get(key), wanted[key])]
-    different += [key for key in UNTIL_IDENTITY if not _equal(stored.get(key), wanted.get(key))]
+    different = differences(results.attributes, wanted)
+    done, asked, status = results.replicates, results.requested_replicates, results.status
     if different:
         results.close()
         raise ResultsError(
             f"{target}: holds the results of another run ({different[0]} differs); choose another name or "
             "remove it first"
         )
-    if results.status != "complete":
-        done, asked = results.replicates, results.requested_replicates
+    if status != "complete":
         results.close()
         raise ResultsError(
-            f"{target}: holds an interrupted run, {done} of {asked} replicates; resume is not available yet: "
-            "summarise it as it is, or choose another name"
+            f"{target}: holds this run, interrupted at {done} of {asked} replicates; go on with: "
+            f"simcore resume {target}"
         )
     return results
 
 
-def _equal(stored: object, wanted: object) -> bool:
-    if isinstance(wanted, list):
-        return stored is not None and list(stored) == wanted  # type: ignore[call-overload]
-    return str(stored) == str(wanted)
+def _refuse_unfinished(target: Path, wanted: Mapping[str, Attribute]) -> None:
+    """Refuse a target whose folder holds an unfinished run, this one or another."""
+    head = read_head(target)
+    if head is None:
+        return
+    Parts(target).close(remove=False)  # refuses if a living process is at it
+    stored = {
+        **head.attributes,
+        "requested_replicates": head.replicates,
+        "nested": [head.thetas, head.replicates // head.thetas],
+    }
+    different = differences(stored, wanted)
+    if different:
+        raise ResultsError(
+            f"{target}: {parts_path(target)} holds another run that did not end ({different[0]} differs); finish it "
+            f"with 'simcore resume {target}', choose another name, or remove the folder first"
+        )
+    raise ResultsError(f"{target}: this run was begun and did not end; go on with: simcore resume {target}")

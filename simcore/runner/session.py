@@ -1,9 +1,10 @@
-"""One run in progress: the pool kept busy, blocks committed in order, an interrupt answered in good order.
+"""One run in progress: the pool kept busy, blocks recorded in order, an interrupt answered in good order.
 
 A block is *begun* (empty arrays), its slices are *handed out* to the pool a few at a time, it is *computed* when all of
-them have ended, *encoded* in the pool and *committed* by the calling thread. Slices of the next block are handed out as
-soon as the last one has none left, so no worker waits for the slowest slice of a block. The number of blocks between
-begun and committed is bounded, and with it memory.
+them have ended, *encoded* in the pool and *recorded* by a thread of its own, so that nobody who computes waits for the
+disk. Slices of the next block are handed out as soon as the last one has none left, so no worker waits for the slowest
+slice of a block. A block that is there already is recorded without being computed. The number of blocks between begun
+and recorded is bounded, and with it memory.
 
 The calling thread alone decides. It sleeps until a task has ended and then looks at the tasks themselves, so nothing is
 lost if an interrupt strikes while it sleeps; while it decides, signals are held back.
@@ -13,53 +14,81 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
 
-import numpy as np
-
-from simcore.runner.blocks import NOTHING, Block, SliceReport, Work, new_block, simulate_slice, slices
-from simcore.runner.memory import peak_memory_bytes
+from simcore.runner.blocks import (
+    BLOCK_ROWS,
+    NOTHING,
+    Block,
+    SliceReport,
+    Work,
+    encode,
+    new_block,
+    report_of,
+    simulate_slice,
+    slices,
+)
+from simcore.runner.ending import end_attributes
 from simcore.runner.progress import Progress
 from simcore.runner.stopping import Stopping
-from simcore.store import EncodedBlock, Results, Writer, encode_block
+from simcore.store import EncodedBlock, Results
+from simcore.store.blocks import decode_totals
+from simcore.store.description import Attribute
 from simcore.store.layout import CHUNK_ROWS
 from simcore.store.partial_file import undisturbed
-from simcore.store.provenance import utc_now
+from simcore.store.recorder import Recorder
 from simcore.uncertainty.design import Design
 
 # Slices handed out per worker: one that it computes, two that wait while the calling thread is busy writing a block.
 SLICES_PER_WORKER = 3
 
 
-class RunInterrupted(Exception):
-    """The run was interrupted after at least one block; ``results`` holds what was finished, None if nothing was."""
+ENCODED_BLOCKS = 3
+"""Blocks that may wait for the disk, compressed, while the next ones are computed."""
 
-    def __init__(self, results: Results | None) -> None:
+
+class RunInterrupted(Exception):
+    """The run was interrupted.
+
+    Attributes
+    ----------
+    results : Results or None
+        What was finished, as a file that can be read and resumed; None if nothing was, or if it stays as it is in the
+        folder of the unfinished run.
+    safe : int
+        Replicates that `resume` will not compute again.
+    """
+
+    def __init__(self, results: Results | None, safe: int = 0) -> None:
         super().__init__("interrupted")
         self.results = results
+        self.safe = safe
 
 
 def most_blocks(workers: int) -> int:
-    """Return how many blocks may be between begun and committed.
+    """Return how many blocks may be between begun and encoded.
 
-    One whose last slices are computed or that is on its way to the file, and the next one; more where so many workers
-    finish blocks faster than a single one encodes them. (Three for two workers left them no less idle.)
+    One whose last slices are computed, and the next one; more where so many workers finish blocks faster than a single
+    one encodes them. (Three for two workers left them no less idle.)
     """
     return 2 + workers // 4
 
 
 @dataclass
 class _UnderWay:
-    """A block between begun and committed.
+    """A block between begun and recorded.
 
     Attributes
     ----------
-    block : Block
+    first, stop : int
+        Rows of the run.
+    block : Block or None
+        What its slices fill; None if the block is there already, and again when it is encoded.
     waiting : deque of (first, stop)
         Slices that are not handed out yet.
     tasks : list of futures
@@ -70,29 +99,34 @@ class _UnderWay:
         Sum over the slices that have ended.
     encoding : future, optional
         Set when the block is computed.
+    recording : future, optional
+        Set when it is its turn to go to the file.
     """
 
-    block: Block
-    waiting: deque[tuple[int, int]]
+    first: int
+    stop: int
+    block: Block | None = None
+    waiting: deque[tuple[int, int]] = field(default_factory=deque)
     tasks: list[Future[SliceReport]] = field(default_factory=list)
     began: float = field(default_factory=time.perf_counter)
     report: SliceReport = NOTHING
     encoding: Future[EncodedBlock] | None = None
+    recording: Future[EncodedBlock] | None = None
 
     @property
     def computed(self) -> bool:
-        """Whether every slice has ended."""
+        """Whether every slice has ended; also true of a block that was there already."""
         return not self.waiting and not self.tasks
 
 
 class Session:
-    """Computes and stores all blocks of a run.
+    """Computes and records all blocks of a run.
 
     Parameters
     ----------
     work : Work
-    writer : Writer
-        Nothing committed yet; it is finished here, but aborted by whoever opened it.
+    recorder : Recorder
+        Nothing recorded yet; it is finished here, but abandoned by whoever made it.
     workers : int
         Threads of the pool.
     store_theta : bool
@@ -100,40 +134,49 @@ class Session:
     progress : callable, optional
         Called in the calling thread whenever a task has ended.
     stopping : Stopping, optional
-        Told of every committed block; may end the run at the end of one.
+        Told of every recorded block; may end the run at the end of one.
+    before : mapping, optional
+        Root attributes of the file that is gone on from.
     """
 
     def __init__(
         self,
         work: Work,
-        writer: Writer,
+        recorder: Recorder,
         workers: int,
         store_theta: bool,
         progress: Callable[[Progress], None] | None,
         stopping: Stopping | None = None,
+        before: Mapping[str, Attribute] | None = None,
     ) -> None:
         self.work = work
-        self.writer = writer
+        self.recorder = recorder
         self.workers = workers
         self.store_theta = store_theta
         self.progress = progress
         self.stopping = stopping
+        self.before = before or {}
         self.done = NOTHING
-        """Sum over all slices that have ended."""
+        """Sum over all slices that have ended, and the blocks that were there already."""
         self.kept = NOTHING
-        """Sum over the blocks that were committed."""
+        """Sum over the blocks that were recorded."""
         self.interrupted = False
         self.begun = 0
         """Row at which the next block begins."""
         self.stop = work.design.replicates
         """Row at which the run ends; an interrupt brings it forward to the end of a block."""
+        self.stored = 0
+        """Replicates that were there already."""
+        self.recorded = 0
+        """Row up to which blocks are known to be recorded."""
         self.under_way: list[_UnderWay] = []
         self.used: list[Block] = []
-        """Blocks that were committed, whose memory the next ones take."""
+        """Blocks that were encoded, whose memory the next ones take."""
         self.ended: SimpleQueue[None] = SimpleQueue()
         """Wakes the calling thread: one token for every task that has ended."""
         self.started = time.perf_counter()
         self.pool = ThreadPoolExecutor(workers, thread_name_prefix="simcore")
+        self.disk = ThreadPoolExecutor(1, thread_name_prefix="simcore-disk")
 
     def run(self) -> Results:
         """Compute and store all blocks, and finish the file.
@@ -146,33 +189,41 @@ class Session:
             The second one, at once.
         """
         try:
-            while self.writer.rows < self.stop:
+            while self.recorded < self.stop:
                 with self._interruptible():
                     with undisturbed():
                         self._advance()
                     self._report()
-                    if self.writer.rows < self.stop:
+                    if self.recorded < self.stop:
                         self.ended.get()
-            results = self._finish() if self.writer.rows else None
+            results = self._finish() if self.recorded and self._may_close() else None
         except BaseException:
             self.pool.shutdown(wait=False, cancel_futures=True)
+            self.disk.shutdown(wait=True, cancel_futures=True)  # nobody closes the file under its writer
             raise
         # Slices of blocks that an interrupt dropped may still be running: nobody waits for them.
         self.pool.shutdown(wait=not self.interrupted)
+        self.disk.shutdown()
         if self.interrupted or results is None:
-            raise RunInterrupted(results)
+            raise RunInterrupted(results, self.recorder.safe_rows)
         return results
+
+    def _may_close(self) -> bool:
+        """Whether to give the file its name: not if an interrupted one would hold less than what is safe already."""
+        return not self.interrupted or self.recorder.closes_whole
 
     def _advance(self) -> None:
         """Do everything that can be done without waiting for a task."""
         for under_way in self.under_way:
             self._collect(under_way)
-        self._hand_out()  # before the writing, so that no worker waits for it
-        if self._commit():
+        self._hand_out()  # before anything else, so that no worker waits for it
+        self._record()
+        if self._take_recorded():
+            self._record()
             self._hand_out()
 
-    def _submit(self, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
-        task = self.pool.submit(function, *arguments)
+    def _submit(self, pool: ThreadPoolExecutor, function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        task = pool.submit(function, *arguments)
         task.add_done_callback(lambda _: self.ended.put(None))
         return task
 
@@ -187,67 +238,88 @@ class Session:
             else:
                 running.append(task)
         under_way.tasks = running
-        if under_way.computed and under_way.encoding is None:
+        if under_way.block is None:
+            return
+        if under_way.encoding is not None and under_way.encoding.done():
+            self.used.append(under_way.block)
+            under_way.block = None
+        elif under_way.computed and under_way.encoding is None:
             seconds = time.perf_counter() - under_way.began
-            under_way.encoding = self._submit(self._encode, under_way.block, seconds, under_way.report)
+            under_way.encoding = self._submit(self.pool, encode, self.work, under_way.block, seconds, under_way.report)
 
     def _hand_out(self) -> None:
         """Hand out slices until every worker has enough, those of a new block when the last one has none left."""
         lacking = SLICES_PER_WORKER * self.workers - sum(len(under_way.tasks) for under_way in self.under_way)
-        for _ in range(lacking):
+        while lacking > 0:
             if not (self.under_way and self.under_way[-1].waiting):
-                if self.begun == self.stop or len(self.under_way) == most_blocks(self.workers):
+                if not self._begin():
                     return
-                self._begin()
+                continue
             newest = self.under_way[-1]
-            newest.tasks.append(self._submit(simulate_slice, self.work, newest.block, *newest.waiting.popleft()))
+            task = self._submit(self.pool, simulate_slice, self.work, newest.block, *newest.waiting.popleft())
+            newest.tasks.append(task)
+            lacking -= 1
 
-    def _begin(self) -> None:
-        used = self.used.pop() if self.used else None
-        block = new_block(self.work, self.begun, keep_theta=self.store_theta, used=used)
-        self.under_way.append(_UnderWay(block, deque(slices(block, self.workers))))
-        self.begun = block.stop
+    def _begin(self) -> bool:
+        """Begin the next block, and return whether there was one and room for it."""
+        if self.begun == self.stop or len(self.under_way) >= most_blocks(self.workers) + ENCODED_BLOCKS:
+            return False
+        first, stop = self.begun, min(self.begun + BLOCK_ROWS, self.work.design.replicates)
+        under_way = _UnderWay(first, stop)
+        if not self.recorder.holds(first, stop - first):
+            if sum(other.block is not None for other in self.under_way) >= most_blocks(self.workers):
+                return False
+            used = self.used.pop() if self.used else None
+            under_way.block = new_block(self.work, first, keep_theta=self.store_theta, used=used)
+            under_way.waiting = deque(slices(under_way.block, self.workers))
+        self.under_way.append(under_way)
+        self.begun = stop
+        return True
 
-    def _encode(self, block: Block, seconds: float, report: SliceReport) -> EncodedBlock:
-        design, layout = self.work.design, self.work.slots.layout
-        replicate_id = design.replicate_ids(block.first, block.stop)
-        return encode_block(
-            layout,
-            {variable.name: getattr(block.counts, variable.name) for variable in layout.variables},
-            first_row=block.first,
-            theta_id=design.theta_ids(block.first, block.stop),
-            replicate_id=replicate_id,
-            shared_id=replicate_id,
-            theta=block.theta,
-            seconds=seconds,
-            agents=report.agents,
-        )
-
-    def _commit(self) -> bool:
-        """Write the blocks that are encoded, in order, and return whether there were any."""
-        written = 0
+    def _record(self) -> None:
+        """Send the blocks whose turn it is to the disk; one at a time if a stopping rule may end the run with it."""
         for under_way in self.under_way:
-            if under_way.encoding is None or not under_way.encoding.done():
-                break
-            self.writer.commit(under_way.encoding.result())
-            self.kept += under_way.report
-            self.used.append(under_way.block)
-            written += 1
-            if self._is_enough(under_way.block):
-                del self.under_way[:written]
-                self._stop_at(under_way.block.stop)
-                return True
-        del self.under_way[:written]
-        return written > 0
+            if under_way.recording is not None:
+                if self.stopping is not None:
+                    return
+                continue
+            if under_way.encoding is not None and under_way.encoding.done():
+                block = under_way.encoding.result()
+                under_way.encoding = None
+                under_way.recording = self._submit(self.disk, self.recorder.commit, block)
+            elif under_way.block is None and under_way.encoding is None:
+                under_way.recording = self._submit(self.disk, self.recorder.transfer, under_way.first)
+            else:
+                return
 
-    def _is_enough(self, block: Block) -> bool:
-        """Tell the stopping rule of a committed block, and return whether it ends the run."""
+    def _take_recorded(self) -> bool:
+        """Take note of the blocks that are recorded, in order, and return whether there were any."""
+        taken = 0
+        for under_way in self.under_way:
+            if under_way.recording is None or not under_way.recording.done():
+                break
+            block = under_way.recording.result()
+            report = report_of(block)
+            self.kept += report
+            if not under_way.report.rows:  # nobody computed it now
+                self.done += report
+                self.stored += report.rows
+            self.recorded = under_way.stop
+            taken += 1
+            if self._is_enough(block):
+                del self.under_way[:taken]
+                self._stop_at(under_way.stop)
+                return True
+        del self.under_way[:taken]
+        return taken > 0
+
+    def _is_enough(self, block: EncodedBlock) -> bool:
+        """Tell the stopping rule of a recorded block, and return whether it ends the run."""
         if self.stopping is None:
             return False
-        totals = {
-            name: getattr(block.counts, name).sum(axis=0, dtype=np.int64) for name in self.stopping.rule.variables
-        }
-        return self.stopping.take(totals, block.stop)
+        layout = self.work.slots.layout
+        totals = {name: decode_totals(layout, block, name) for name in self.stopping.rule.variables}
+        return self.stopping.take(totals, block.first_row + block.rows)
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -261,47 +333,45 @@ class Session:
             self._stop_early()
 
     def _stop_early(self) -> None:
-        """End the run with the block at hand, which is the first one that is not computed; drop what comes after it."""
-        ends = [under_way.block.stop for under_way in self.under_way if not under_way.computed]
-        self._stop_at(ends[0] if ends else self.begun)
+        """End the run with the block at hand, which is the first one that is not computed; drop what comes after it.
+
+        Blocks behind it that are there already are kept.
+        """
+        ends = [under_way.stop for under_way in self.under_way if not under_way.computed]
+        stop = ends[0] if ends else self.begun
+        while stop < self.stop and self.recorder.holds(stop, min(BLOCK_ROWS, self.work.design.replicates - stop)):
+            stop = min(stop + BLOCK_ROWS, self.work.design.replicates)
+        self._stop_at(stop)
 
     def _stop_at(self, stop: int) -> None:
         """Let the run end at a row at which a block ends; drop what comes after it."""
-        self.stop = self.begun = stop
+        self.stop = stop
+        self.begun = min(self.begun, stop)
         for under_way in self.under_way:
-            if under_way.block.first >= stop:
+            if under_way.first >= stop:
                 for task in under_way.tasks:
                     task.cancel()
-        self.under_way = [under_way for under_way in self.under_way if under_way.block.first < stop]
+        self.under_way = [under_way for under_way in self.under_way if under_way.first < stop]
 
     def _report(self) -> None:
         if self.progress is not None and self.done.rows:
             seconds = time.perf_counter() - self.started
             standing = "" if self.stopping is None else self.stopping.rule.standing()
-            self.progress(Progress(self.done.rows, self.work.design.replicates, self.done.agents, seconds, standing))
+            replicates = self.work.design.replicates
+            self.progress(Progress(self.done.rows, replicates, self.done.agents, seconds, standing, self.stored))
 
     def _finish(self) -> Results:
         design = self.work.design
         if self.store_theta and design.inner > 1:
-            thetas = -(-self.writer.rows // design.inner)
+            thetas = -(-self.recorder.rows // design.inner)
             for first in range(0, thetas, CHUNK_ROWS):
                 ids = Design(min(first + CHUNK_ROWS, thetas)).theta_ids(first, min(first + CHUNK_ROWS, thetas))
-                self.writer.write_theta(first, self.work.model.draw_theta(self.work.streams, ids))
+                self.recorder.write_theta(first, self.work.model.draw_theta(self.work.streams, ids))
         enough = self.stopping is not None and self.stopping.met
-        return self.writer.finish(
-            "complete" if enough or self.writer.rows == design.replicates else "interrupted",
+        return self.recorder.finish(
+            "complete" if enough or self.recorder.rows == design.replicates else "interrupted",
             enough=enough,
-            attributes={
-                "finished_utc": utc_now(),
-                "wall_seconds": time.perf_counter() - self.started,
-                "agents_walked": self.kept.agents,
-                "held_shares": self.kept.held_shares,
-                "threads": self.workers,
-                "peak_memory_bytes": peak_memory_bytes(),
-                "seconds_parameters": self.kept.seconds_parameters,
-                "seconds_replicates": self.kept.seconds_replicates,
-                "timed_parameter_sets": self.kept.timed_sets,
-                "timed_replicates": self.kept.timed_rows,
-                **({} if self.stopping is None else self.stopping.outcome()),
-            },
+            attributes=end_attributes(
+                self.kept, self.workers, time.perf_counter() - self.started, self.before, self.stopping
+            ),
         )

@@ -15,15 +15,16 @@ and all little-endian:
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from simcore.store.compression import encode_chunk
-from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, REPLICATE, TOTALS, Layout, Variable
+from simcore.store.compression import decode_chunk, encode_chunk
+from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS, Layout, Variable
 
 Chunk = tuple[str, tuple[int, ...], bytes]
 """Path of the dataset, offset of the chunk's first element, encoded bytes."""
@@ -41,10 +42,17 @@ class EncodedBlock:
         Time spent on computing the block [s].
     agents : int
         Agents walked.
+    held_shares : int
+        At-risk shares held to one.
     checksum : str
         16 hexadecimal digits, see the module's text.
     theta_rows : int
         Parameter sets among the chunks: one per replicate, or none.
+    theta_checksums : tuple of str
+        Theirs, one for each ``CHUNK_ROWS`` of them (see `theta_checksum`).
+    tally : dict of numbers
+        What whoever made the block wants to have added up over blocks; the store keeps it with the block and asks
+        nothing.
     chunks : tuple of Chunk
     uncompressed_bytes, encoded_bytes : int
     """
@@ -53,8 +61,11 @@ class EncodedBlock:
     rows: int
     seconds: float
     agents: int
+    held_shares: int
     checksum: str
     theta_rows: int
+    theta_checksums: tuple[str, ...]
+    tally: dict[str, float]
     chunks: tuple[Chunk, ...]
     uncompressed_bytes: int
     encoded_bytes: int
@@ -71,6 +82,8 @@ def encode_block(
     theta: NDArray[np.float64] | None = None,
     seconds: float = 0.0,
     agents: int = 0,
+    held_shares: int = 0,
+    tally: Mapping[str, float] | None = None,
 ) -> EncodedBlock:
     """Turn the counts of consecutive replicates into the chunks of the file.
 
@@ -89,6 +102,10 @@ def encode_block(
         Time spent on computing the block [s].
     agents : int
         Agents walked.
+    held_shares : int
+        At-risk shares held to one.
+    tally : mapping, optional
+        Numbers to keep with the block.
 
     Raises
     ------
@@ -139,6 +156,7 @@ def encode_block(
         rows=rows,
         seconds=float(seconds),
         agents=int(agents),
+        held_shares=int(held_shares),
         checksum=block_checksum(
             first_row,
             rows,
@@ -149,10 +167,24 @@ def encode_block(
             ],
         ),
         theta_rows=0 if theta is None else rows,
+        theta_checksums=() if theta is None else tuple(theta_checksums(layout, first_row, theta)),
+        tally=dict(tally or {}),
         chunks=tuple(chunks),
         uncompressed_bytes=layout.block_bytes(rows),
         encoded_bytes=sum(len(data) for _, _, data in chunks),
     )
+
+
+def decode_totals(layout: Layout, block: EncodedBlock, variable: str) -> NDArray[np.int64]:
+    """Return the totals over strata of a variable, int64 [rows, *trailing], out of an encoded block."""
+    path = f"{TOTALS}/{variable}"
+    sizes = layout.sizes(layout.variable(variable).trailing)
+    pieces = [
+        decode_chunk(data, np.dtype("<i8"), CHUNK_ROWS * math.prod(sizes)).reshape(CHUNK_ROWS, *sizes)
+        for place, _, data in block.chunks
+        if place == path
+    ]
+    return np.concatenate(pieces)[: block.rows]
 
 
 def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> list[Chunk]:
@@ -164,8 +196,8 @@ def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> lis
         Row of the first parameter set, a multiple of ``CHUNK_ROWS``.
     values : float64 array [rows, parameters]
     """
-    names = ["parameters/" + column.name for column in layout.parameters]
-    chunks = _encode_rows("parameters/theta", first, (), np.arange(first, first + len(values), dtype="<i8"))
+    names = [f"{PARAMETERS}/{name}" for name in layout.parameter_names]
+    chunks = _encode_rows(f"{PARAMETERS}/{THETA}", first, (), np.arange(first, first + len(values), dtype="<i8"))
     for name, column in zip(names, values.T, strict=True):  # column by column: no second theta in memory
         chunks += _encode_rows(name, first, (), column)
     return chunks
@@ -176,6 +208,33 @@ def block_checksum(first_row: int, rows: int, arrays: Iterable[NDArray[Any]]) ->
     digest = hashlib.blake2b(np.array([first_row, rows], dtype="<i8").tobytes(), digest_size=8)
     for values in arrays:
         digest.update(np.ascontiguousarray(values).data)
+    return digest.hexdigest()
+
+
+def theta_checksums(layout: Layout, first: int, values: NDArray[np.float64]) -> list[str]:
+    """Return the checksum of each ``CHUNK_ROWS`` parameter sets of ``values`` [rows, parameters]."""
+    return [
+        theta_checksum(first + start, layout.parameter_names, values[start : start + CHUNK_ROWS].T)
+        for start in range(0, len(values), CHUNK_ROWS)
+    ]
+
+
+def theta_checksum(first: int, names: Sequence[str], columns: Iterable[NDArray[Any]]) -> str:
+    """BLAKE2b-64 over the place of parameter sets and their columns, sorted by name (16 hexadecimal digits).
+
+    Parameters
+    ----------
+    first : int
+        Row of the first set.
+    names : sequence of str
+    columns : iterable of float64 array [sets]
+        Values of each parameter named.
+    """
+    by_name = dict(zip(names, columns, strict=True))
+    rows = len(next(iter(by_name.values()), ()))
+    digest = hashlib.blake2b(np.array([first, rows], dtype="<i8").tobytes(), digest_size=8)
+    for name in sorted(by_name):
+        digest.update(np.ascontiguousarray(by_name[name], dtype="<f8").data)
     return digest.hexdigest()
 
 

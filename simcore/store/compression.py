@@ -55,7 +55,9 @@ def _shuffle(values: NDArray[Any]) -> NDArray[np.uint8]:
     return planes
 
 
-def decode_chunk(encoded: bytes, dtype: np.dtype[Any], size: int) -> NDArray[Any]:
+def decode_chunk(
+    encoded: bytes, dtype: np.dtype[Any], size: int, *, shuffled: bool = True, deflated: bool = True
+) -> NDArray[Any]:
     """Inflate and unshuffle one chunk.
 
     Parameters
@@ -64,6 +66,8 @@ def decode_chunk(encoded: bytes, dtype: np.dtype[Any], size: int) -> NDArray[Any
     dtype : numpy dtype
     size : int
         Number of items that the chunk must hold; no more memory than this is ever taken.
+    shuffled, deflated : bool
+        Which of the two was done to it; the format's own chunks had both.
 
     Returns
     -------
@@ -75,15 +79,25 @@ def decode_chunk(encoded: bytes, dtype: np.dtype[Any], size: int) -> NDArray[Any
         The bytes are no zlib stream, fail their Adler-32 checksum, or hold another number of items.
     """
     expected = size * dtype.itemsize
-    stream = isal_zlib.decompressobj()
-    try:
-        shuffled = stream.decompress(encoded, expected + 1)
-    except _StreamError as problem:
-        raise ValueError(f"{problem}") from None
-    if len(shuffled) != expected or not stream.eof:
+    content = _inflate(encoded, expected) if deflated else encoded
+    if len(content) != expected:
         raise ValueError(f"not {expected} bytes long")
-    planes = np.frombuffer(shuffled, dtype=np.uint8).reshape(dtype.itemsize, size)
+    if not shuffled:
+        return np.frombuffer(content, dtype=dtype)
+    planes = np.frombuffer(content, dtype=np.uint8).reshape(dtype.itemsize, size)
     items = np.empty((size, dtype.itemsize), dtype=np.uint8)
     for byte, plane in enumerate(planes):  # three times as fast as copying the transposed array
         items[:, byte] = plane
     return items.reshape(-1).view(dtype)
+
+
+def _inflate(encoded: bytes, expected: int) -> bytes:
+    """Inflate a stream of so many bytes; a longer one is cut one byte later, and its length found wrong."""
+    stream = isal_zlib.decompressobj()
+    try:
+        content: bytes = stream.decompress(encoded, expected + 1)
+    except _StreamError as problem:
+        raise ValueError(f"{problem}") from None
+    if len(content) == expected and not stream.eof:
+        raise ValueError(f"not {expected} bytes long")
+    return content

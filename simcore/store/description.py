@@ -15,6 +15,7 @@ from urllib.parse import quote
 import h5py
 import numpy as np
 
+from simcore.store.examination import LONGEST_TEXT, MOST_LABELS, check_attributes, check_text
 from simcore.store.layout import (
     CHUNK_ROWS,
     FILETYPE,
@@ -26,6 +27,8 @@ from simcore.store.layout import (
     REPLICATE,
     SCENARIO,
     THETA,
+    THETA_BLOCK,
+    THETA_CHECKSUM,
     TOTALS,
     Layout,
     Variable,
@@ -41,6 +44,7 @@ _LEDGER_COLUMNS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("rows", "<i8", "1", "replicates in the block"),
     ("seconds", "<f8", "s", "time spent on computing the block"),
     ("agents", "<i8", "1", "agents walked in the block"),
+    ("held_shares", "<i8", "1", "at-risk shares held to one in the block"),
     ("checksum", "S16", "1", "BLAKE2b-64 of the block's uncompressed data, hexadecimal"),
 )
 _IDENTIFIER_NAMES: Final = {
@@ -97,6 +101,11 @@ def create_structure(
     block.make_scale("block")
     for name, dtype, units, long_name in _LEDGER_COLUMNS:
         _column(ledger, name, dtype, 0, units, long_name).dims[0].attach_scale(block)
+    theta_block = _column(ledger, THETA_BLOCK, "<i8", 0, "1", f"number of the {CHUNK_ROWS} parameter sets")
+    theta_block.make_scale(THETA_BLOCK)
+    _column(ledger, THETA_CHECKSUM, "S16", 0, "1", f"BLAKE2b-64 of {CHUNK_ROWS} parameter sets, hexadecimal").dims[
+        0
+    ].attach_scale(theta_block)
 
     scenario = file.create_group(SCENARIO, track_order=True)
     for name, text in documents.items():
@@ -203,6 +212,9 @@ def description_checksum(file: h5py.File) -> str:
     """BLAKE2b-64 (hexadecimal) of all labels, attributes and documents, independent of their order in the file."""
     found: list[list[Any]] = [["/", _attributes(file), None]]
     for path in sorted(_paths(file)):
+        if not isinstance(file.get(path, getlink=True), h5py.HardLink):
+            raise ValueError(f"'{path}' is a link to elsewhere")
+        check_attributes(file[path])
         found.append([path, _attributes(file[path]), _text(file[path])])
     canonical = json.dumps(found, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
@@ -215,6 +227,7 @@ def _text(item: Any) -> Any:
     kind = h5py.check_string_dtype(item.dtype)
     if kind is None or kind.length is not None:
         return None
+    check_text(item, most=MOST_LABELS if item.ndim else 0, longest=LONGEST_TEXT)
     content = item.asstr()[()]
     return content.tolist() if isinstance(content, np.ndarray) else content
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError
-from simcore.store.blocks import block_checksum
+from simcore.store.blocks import block_checksum, theta_checksum
 from simcore.store.chunks import RowReader, row_ranges
 from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
-from simcore.store.layout import IDENTIFIERS, PARAMETERS, REPLICATE, TOTALS
+from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS
 from simcore.store.opening import reading
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ class Damage:
     ----------
     part : {"block", "parameters", "description"}
     first_row, rows : int
-        Replicates of a damaged block (0, 0 for the other parts).
+        Replicates of a damaged block, or parameter sets that are damaged (0, 0 for the description).
     message : str
         One line for a person.
     """
@@ -39,8 +39,15 @@ class Damage:
     message: str
 
 
-def verify(results: Results) -> list[Damage]:
-    """Check blocks, parameters and description of a results file; memory is bounded by one chunk."""
+def verify(results: Results, progress: Callable[[int], None] | None = None) -> list[Damage]:
+    """Check blocks, parameters and description of a results file; memory is bounded by one chunk of every column.
+
+    Parameters
+    ----------
+    results : Results
+    progress : callable, optional
+        Told after every block how many replicates were checked.
+    """
     found: list[Damage] = []
     place = results._place
     try:
@@ -64,6 +71,8 @@ def verify(results: Results) -> list[Damage]:
         except ResultsError as problem:
             found.append(Damage("block", first, rows, str(problem)))
         row = first + rows
+        if progress is not None:
+            progress(row)
 
     found += _damaged_parameters(results)
     return found
@@ -92,13 +101,25 @@ def _pieces(results: Results, first: int, rows: int) -> Iterator[NDArray[Any]]:
 
 
 def _damaged_parameters(results: Results) -> Iterator[Damage]:
-    """Parameter columns have no checksum of their own: deflate's Adler-32 over every chunk finds damage in them."""
+    """Compare parameter sets with their checksums; a file of format 1.0 has only deflate's Adler-32 of every chunk."""
     if not results.stores_theta:
         return
-    for name in ("theta", *(column.name for column in results.layout.parameters)):
+    place, names = results._place, results.layout.parameter_names
+    try:
+        sets = results._dataset(f"{PARAMETERS}/{THETA}").shape[0]
+        stored = results.theta_checksums
+        if stored is not None and len(stored) != -(-sets // CHUNK_ROWS):
+            raise ResultsError(f"{place}: {len(stored)} checksums of {sets} parameter sets")
+        numbers = RowReader(results._dataset(f"{PARAMETERS}/{THETA}"), 0, place)
+        columns = [RowReader(results._dataset(f"{PARAMETERS}/{name}"), 0, place) for name in names]
+    except ResultsError as problem:
+        yield Damage("parameters", 0, 0, str(problem))
+        return
+    for number, (first, end) in enumerate(row_ranges(0, sets)):
         try:
-            dataset = results._dataset(f"{PARAMETERS}/{name}")
-            for _ in RowReader(dataset, 0, results._place).iterate(0, dataset.shape[0]):
-                pass
+            checksum = theta_checksum(first, names, (column.piece(first, end) for column in columns))
+            counted = np.array_equal(numbers.piece(first, end), np.arange(first, end))
+            if not counted or (stored is not None and checksum != stored[number]):
+                raise ResultsError(f"{place}: parameter sets {first} to {end - 1} differ from what was written")
         except ResultsError as problem:
-            yield Damage("parameters", 0, 0, str(problem))
+            yield Damage("parameters", first, end - first, str(problem))

@@ -21,7 +21,7 @@ from simcore.errors import ResultsError, nearest
 CHUNK_ROWS: Final = 4096
 """Replicates per chunk: a constant of the format, so that finished chunks can be copied between files as they are."""
 
-FORMAT_VERSION: Final = (1, 0)
+FORMAT_VERSION: Final = (1, 1)
 """(major, minor): readers refuse a newer major; a newer minor only adds what older readers may ignore."""
 
 FILETYPE: Final = "simcore-results"
@@ -32,6 +32,8 @@ TOTALS: Final = "totals"
 PARAMETERS: Final = "parameters"
 THETA: Final = "theta"
 LEDGER: Final = "ledger"
+THETA_BLOCK: Final = "theta_block"
+THETA_CHECKSUM: Final = "theta_checksum"
 SCENARIO: Final = "scenario"
 
 _RESERVED: Final = frozenset({REPLICATE, *IDENTIFIERS, TOTALS, PARAMETERS, LEDGER, SCENARIO})
@@ -154,6 +156,11 @@ class Layout:
             if column.name in seen:
                 raise ResultsError(f"parameter name '{column.name}' is given twice")
             seen.add(column.name)
+
+    @property
+    def parameter_names(self) -> list[str]:
+        """Names of the columns of theta, in stored order."""
+        return [column.name for column in self.parameters]
 
     def variable(self, name: str) -> Variable:
         """Return a variable by name; an unknown name raises ResultsError with the nearest match."""

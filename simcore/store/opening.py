@@ -6,6 +6,7 @@ and what the format says. Datasets that point outside the file (links, external 
 
 from __future__ import annotations
 
+import math
 import os
 import stat
 from collections.abc import Iterator
@@ -17,6 +18,20 @@ import h5py
 import numpy as np
 
 from simcore.errors import ResultsError
+from simcore.store.examination import (
+    LONGEST_DOCUMENT,
+    LONGEST_TEXT,
+    MOST_LABELS,
+    MOST_SLOTS,
+    check_attributes,
+    check_column,
+    check_ledger,
+    check_loops,
+    check_members,
+    check_storage,
+    check_stored_whole,
+    check_text,
+)
 from simcore.store.layout import (
     CHUNK_ROWS,
     FILETYPE,
@@ -34,9 +49,9 @@ from simcore.store.layout import (
     ParameterColumn,
     Variable,
 )
+from simcore.store.target import HEAD_NAME, parts_path
 
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
-_MOST_LABELS: Final = 1_000_000
 _FINAL: Final = ("complete", "interrupted")
 # What h5py raises when it meets damaged or unexpected content.
 _PROBLEMS: Final = (OSError, RuntimeError, KeyError, ValueError, TypeError, AttributeError, OverflowError, MemoryError)
@@ -68,7 +83,9 @@ def open_file(path: Path) -> h5py.File:
         with path.open("rb") as stream:
             start = stream.read(len(_SIGNATURE))
     except FileNotFoundError:
-        raise ResultsError(f"{path}: no such file") from None
+        unfinished = "; a run that did not end is beside it, go on with: simcore resume"
+        there = (parts_path(path) / HEAD_NAME).exists()
+        raise ResultsError(f"{path}: no such file{f'{unfinished} {path}' if there else ''}") from None
     except OSError as problem:
         raise ResultsError(f"{path}: cannot be read: {os.strerror(problem.errno or 0)}") from problem
     if start != _SIGNATURE:
@@ -125,6 +142,15 @@ def find_group(file: h5py.File, name: str, place: str) -> h5py.Group:
         return _inside(file, name, h5py.Group)
 
 
+def find_document(file: h5py.File, link: str, place: str) -> h5py.Dataset:
+    """Return a document by the name of its link; it is a single text of a size that can be read."""
+    document = find_dataset(file, f"{SCENARIO}/{link}", place)
+    with reading(place, f"document '{link}'"):
+        check_attributes(document)
+        check_text(document, most=0, longest=LONGEST_DOCUMENT)
+    return document
+
+
 def _inside(group: h5py.Group, name: str, kind: type) -> Any:
     link = group.get(name, getlink=True)
     if link is None:
@@ -145,6 +171,9 @@ def read_layout(file: h5py.File, place: str) -> Layout:
     ResultsError
         Something is missing or is not what the format says.
     """
+    with reading(place, "the file"):
+        check_members(file)
+        check_loops(file.attrs)
     rows = find_dataset(file, REPLICATE, place).shape
     known = {REPLICATE, *IDENTIFIERS}
     dimensions: list[Dimension] = []
@@ -154,7 +183,9 @@ def read_layout(file: h5py.File, place: str) -> Layout:
     for name in names:
         dataset = find_dataset(file, name, place)
         with reading(place, f"dataset '{name}'"):
+            check_attributes(dataset)
             if "strata" in dataset.attrs:
+                check_storage(dataset)
                 variables.append(_read_variable(name, dataset))
             elif dataset.ndim == 1 and h5py.check_string_dtype(dataset.dtype) is not None:
                 dimensions.append(_read_dimension(name, dataset))
@@ -162,10 +193,15 @@ def read_layout(file: h5py.File, place: str) -> Layout:
         layout = Layout(tuple(dimensions), tuple(variables), tuple(_read_parameters(file, place)))
     for variable in layout.variables:
         _check_counts(file, layout, variable, rows, place)
-    for name in IDENTIFIERS:
+    for name, dtype in ((REPLICATE, "<i8"), *((name, "<u4") for name in IDENTIFIERS)):
         dataset = find_dataset(file, name, place)
-        if dataset.shape != rows or dataset.dtype != np.dtype("<u4"):
+        if dataset.shape != rows or dataset.dtype != np.dtype(dtype):
             raise ResultsError(f"{place}: dataset '{name}' has type {dataset.dtype} and shape {dataset.shape}")
+        with reading(place, f"dataset '{name}'"):
+            check_column(dataset, "iu")
+    find_dataset(file, f"{LEDGER}/rows", place)
+    with reading(place, "the ledger"):
+        check_ledger(file, rows[0])
     return layout
 
 
@@ -191,8 +227,7 @@ def _read_variable(name: str, dataset: h5py.Dataset) -> Variable:
 
 
 def _read_dimension(name: str, dataset: h5py.Dataset) -> Dimension:
-    if dataset.shape[0] > _MOST_LABELS:
-        raise ValueError(f"{dataset.shape[0]} labels")
+    check_text(dataset, most=MOST_LABELS, longest=LONGEST_TEXT)
     labels = tuple(str(label) for label in dataset.asstr()[()])
     return Dimension(name, labels, str(dataset.attrs.get("long_name", "")))
 
@@ -206,6 +241,8 @@ def _read_parameters(file: h5py.File, place: str) -> Iterator[ParameterColumn]:
         column = find_dataset(file, f"{PARAMETERS}/{name}", place)
         if column.shape != rows or column.dtype != np.dtype("<f8"):
             raise ValueError(f"parameter '{name}' has type {column.dtype} and shape {column.shape}")
+        check_attributes(column)
+        check_column(column, "f")
         yield ParameterColumn(name, **{key: str(column.attrs[key]) for key in PARAMETER_ATTRIBUTES})
 
 
@@ -216,6 +253,8 @@ def _check_counts(file: h5py.File, layout: Layout, variable: Variable, rows: tup
         (f"{TOTALS}/{variable.name}", (), "int64"),
     ):
         dataset = find_dataset(file, path, place)
+        if math.prod(strata) > MOST_SLOTS:
+            raise ResultsError(f"{place}: dataset '{path}' has {math.prod(strata)} strata, limit {MOST_SLOTS}")
         expected = (*rows, *strata, *trailing)
         if dataset.shape != expected or dataset.dtype != np.dtype(dtype).newbyteorder("<"):
             raise ResultsError(
@@ -224,3 +263,7 @@ def _check_counts(file: h5py.File, layout: Layout, variable: Variable, rows: tup
             )
         if dataset.chunks is not None and dataset.chunks[0] > 16 * CHUNK_ROWS:
             raise ResultsError(f"{place}: dataset '{path}' has chunks of {dataset.chunks[0]} rows")
+        with reading(place, f"dataset '{path}'"):
+            check_storage(dataset)
+            if not strata:  # of the others, too many for an opening, a missing chunk is noticed when it is read
+                check_stored_whole(dataset)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,11 +21,12 @@ from simcore.store.layout import (
     PARAMETERS,
     REPLICATE,
     SCENARIO,
+    THETA_CHECKSUM,
     TOTALS,
     Layout,
     Variable,
 )
-from simcore.store.opening import check_kind, find_dataset, find_group, open_file, read_layout, reading
+from simcore.store.opening import check_kind, find_dataset, find_document, find_group, open_file, read_layout, reading
 
 if TYPE_CHECKING:
     import pandas
@@ -264,21 +266,40 @@ class Results:
         group = find_group(self._file, SCENARIO, self._place)
         texts: dict[str, str] = {}
         for link in group:
-            dataset = find_dataset(self._file, f"{SCENARIO}/{link}", self._place)
+            dataset = find_document(self._file, link, self._place)
             with reading(self._place, f"document '{link}'"):
                 texts[str(dataset.attrs["name"])] = str(dataset.asstr()[()])
         return texts
 
     def ledger(self) -> pandas.DataFrame:
-        """One row per block: first_row, rows, seconds, agents, checksum (hexadecimal)."""
+        """One row per block: first_row, rows, seconds, agents, held_shares, checksum (hexadecimal).
+
+        A file of format 1.0 does not know which blocks its held shares are of: all are counted to the first one.
+        """
         import pandas as pd
 
         columns: dict[str, Any] = {}
-        for name in ("first_row", "rows", "seconds", "agents", "checksum"):
+        known = find_group(self._file, LEDGER, self._place)
+        for name in ("first_row", "rows", "seconds", "agents", "held_shares", "checksum"):
+            if name == "held_shares" and name not in known:
+                columns[name] = np.zeros(len(columns["rows"]), dtype=np.int64)
+                columns[name][:1] = int(self.attributes.get("held_shares", 0))
+                continue
             dataset = self._dataset(f"{LEDGER}/{name}")
             with reading(self._place, f"column '{name}' of the ledger"):
                 columns[name] = dataset.asstr()[()] if name == "checksum" else dataset[()]
         return pd.DataFrame(columns).rename_axis("block")
+
+    @cached_property
+    def theta_checksums(self) -> list[str] | None:
+        """Checksum of each ``CHUNK_ROWS`` parameter sets; None in a file of format 1.0, which has none."""
+        if THETA_CHECKSUM not in find_group(self._file, LEDGER, self._place):
+            return None
+        dataset = self._dataset(f"{LEDGER}/{THETA_CHECKSUM}")
+        with reading(self._place, "the checksums of the parameters"):
+            if dataset.ndim != 1 or dataset.shape[0] > self.replicates // CHUNK_ROWS + 1:
+                raise ValueError(f"shape {dataset.shape}")
+            return [bytes(checksum).decode() for checksum in dataset[()]]
 
     def verify_checksums(self) -> list[Damage]:
         """Read everything and compare it with the checksums in the file; an empty list means that all is well."""

@@ -7,13 +7,25 @@ dies leaves no file that looks finished.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
+from typing import Final
 
 from simcore.errors import ResultsError
 
+PARTS_SUFFIX: Final = ".parts"
+HEAD_NAME: Final = "run.json"
+"""What an unfinished run is, within its folder."""
 
-def check_target(target: Path) -> None:
+
+def check_target(target: Path, *, replace: bool = False) -> None:
     """Refuse, before anything is computed, a target that could not be written in the end.
+
+    Parameters
+    ----------
+    target : Path
+    replace : bool
+        Whether the target may exist.
 
     Raises
     ------
@@ -32,10 +44,61 @@ def check_target(target: Path) -> None:
         raise ResultsError(f"{folder}: a file name of {length} bytes is too long, limit {length + spare}")
     if target.is_dir():
         raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
-    if os.path.lexists(target):
+    if os.path.lexists(target) and not replace:
         raise ResultsError(f"{target}: exists and is not overwritten; choose another name or remove it first")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ResultsError(f"{target}: folder '{folder}' cannot be written")
+
+
+def free_bytes(target: Path) -> int:
+    """Return how much room the disk of a target has for this user [bytes]."""
+    return shutil.disk_usage(target.parent).free
+
+
+def refuse_without_room(target: Path, needed: float) -> None:
+    """Refuse a run that would fill the disk.
+
+    Parameters
+    ----------
+    target : Path
+    needed : float
+        Room that it takes [bytes], finished blocks and the file put together from them counted both.
+
+    Raises
+    ------
+    ResultsError
+        The disk has less.
+    """
+    free = free_bytes(target)
+    if needed > free:
+        raise ResultsError(
+            f"{target}: needs about {_size(needed)} while it runs (finished blocks and the file made of them), "
+            f"{_size(free)} are free; choose fewer replicates, --store-by fewer axes, or another disk"
+        )
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.3g} {unit}"
+        count /= 1024
+    return f"{count:.3g} TiB"
+
+
+def sync_folder(folder: Path) -> None:
+    """Return when the disk knows the names in a folder."""
+    if os.name != "posix":  # elsewhere a folder cannot be opened
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def parts_path(target: Path) -> Path:
+    """Return the folder in which the unfinished run of a target lives (`simcore.store.parts`)."""
+    return target.with_name(target.name + PARTS_SUFFIX)
 
 
 def partial_path(target: Path) -> Path:
@@ -43,24 +106,19 @@ def partial_path(target: Path) -> Path:
     return target.with_name(f"{target.name}.partial-{os.getpid()}")
 
 
-def publish(partial: Path, target: Path) -> None:
-    """Give a closed file, whose content is on the disk, its final name; never replaces a file.
+def publish(partial: Path, target: Path, *, replace: bool = False) -> None:
+    """Give a closed file, whose content is on the disk, its final name; replaces a file only if told so.
 
     Raises
     ------
     ResultsError
         The target came into being meanwhile, or the folder refuses; the results stay under the temporary name.
     """
-    if os.path.lexists(target):
+    if os.path.lexists(target) and not replace:
         raise ResultsError(f"{target}: appeared during the run and is not overwritten; the results are in {partial}")
     try:
-        os.rename(partial, target)
-        if os.name == "posix":  # the name is on the disk only when its folder is
-            descriptor = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+        os.replace(partial, target)
+        sync_folder(target.parent)  # the name is on the disk only when its folder is
     except OSError as problem:
         reason = os.strerror(problem.errno or 0)
         raise ResultsError(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import itertools
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError
-from simcore.store.blocks import Chunk, EncodedBlock, encode_theta
+from simcore.store.blocks import Chunk, EncodedBlock, encode_theta, theta_checksum, theta_checksums
 from simcore.store.description import (
     DESCRIPTION_CHECKSUM,
     Attribute,
@@ -28,7 +28,18 @@ from simcore.store.description import (
     write_attributes,
     write_format,
 )
-from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, LEDGER, PARAMETERS, REPLICATE, THETA, TOTALS, Layout
+from simcore.store.layout import (
+    CHUNK_ROWS,
+    IDENTIFIERS,
+    LEDGER,
+    PARAMETERS,
+    REPLICATE,
+    THETA,
+    THETA_BLOCK,
+    THETA_CHECKSUM,
+    TOTALS,
+    Layout,
+)
 from simcore.store.partial_file import PartialFile, undisturbed
 from simcore.store.reader import Results, open_results
 from simcore.store.target import check_target, partial_path, publish
@@ -63,6 +74,10 @@ class Writer:
         What the file needs to reproduce itself.
     store_theta : bool
         False leaves the values of the parameters out.
+    partial : Path, optional
+        Where the unfinished file lies, in a folder of the same file system; beside the target by default.
+    replace : bool
+        Whether the target may exist; it is then replaced, in one step, when the new file is finished.
 
     Raises
     ------
@@ -82,6 +97,8 @@ class Writer:
         attributes: Mapping[str, Attribute],
         documents: Mapping[str, str],
         store_theta: bool = True,
+        partial: Path | None = None,
+        replace: bool = False,
     ) -> None:
         if replicates < 1 or thetas < 1 or replicates % thetas:
             raise ValueError(f"{replicates} replicates cannot be shared evenly by {thetas} parameter sets")
@@ -93,15 +110,17 @@ class Writer:
         self.rows = 0
         """Replicates committed so far, from the first one without a gap."""
         self._blocks: list[int] = []  # end row of every block; a few bytes per thousands of replicates
+        self._replace = replace
         self._theta_rows = 0
+        self._theta_checksums: list[str] = []
         self._theta_buffered = 0  # of these, at the end, not written yet
         self._theta_buffer = np.zeros((CHUNK_ROWS, len(layout.parameters)), dtype="<f8")
         self._datasets: dict[str, Any] = {}
         self._partial: Path | None = None
         self._disk: PartialFile | None = None
         if target is not None:
-            check_target(target)
-            self._partial = partial_path(target)
+            check_target(target, replace=replace)
+            self._partial = partial_path(target) if partial is None else partial
         self._file = self._create()
         self._bound_metadata_cache()
         self._open = True
@@ -188,6 +207,7 @@ class Writer:
             self._write_chunks(block.chunks)
             self._append_to_ledger(block)
             self._blocks.append(end)
+            self._append_theta_checksums(block.theta_checksums)
             self._theta_rows += block.theta_rows
             self.rows = end
 
@@ -228,7 +248,9 @@ class Writer:
     def _flush_theta(self) -> None:
         first = self._theta_rows - self._theta_buffered
         with self._writing(f"parameter sets {first} to {self._theta_rows - 1}"):
-            self._write_chunks(encode_theta(self.layout, first, self._theta_buffer[: self._theta_buffered]))
+            values = self._theta_buffer[: self._theta_buffered]
+            self._write_chunks(encode_theta(self.layout, first, values))
+            self._append_theta_checksums(theta_checksums(self.layout, first, values))
             self._theta_buffered = 0
 
     def _write_chunks(self, chunks: tuple[Chunk, ...] | list[Chunk]) -> None:
@@ -243,18 +265,29 @@ class Writer:
         return dataset
 
     def _append_to_ledger(self, block: EncodedBlock) -> None:
-        row = {
+        row: dict[str, int | float | bytes] = {
             "block": len(self._blocks),
             "first_row": block.first_row,
             "rows": block.rows,
             "seconds": block.seconds,
             "agents": block.agents,
+            "held_shares": block.held_shares,
             "checksum": block.checksum.encode(),
         }
         for name, value in row.items():
-            column = self._dataset(f"{LEDGER}/{name}")
-            column.resize(len(self._blocks) + 1, axis=0)
-            column[len(self._blocks)] = value
+            self._append(f"{LEDGER}/{name}", len(self._blocks), value)
+
+    def _append_theta_checksums(self, checksums: Sequence[str]) -> None:
+        for checksum in checksums:
+            number = len(self._theta_checksums)
+            self._append(f"{LEDGER}/{THETA_BLOCK}", number, number)
+            self._append(f"{LEDGER}/{THETA_CHECKSUM}", number, checksum.encode())
+            self._theta_checksums.append(checksum)
+
+    def _append(self, path: str, place: int, value: int | float | bytes) -> None:
+        column = self._dataset(path)
+        column.resize(place + 1, axis=0)
+        column[place] = value
 
     def finish(
         self,
@@ -326,7 +359,7 @@ class Writer:
         if self._disk.failure is not None:
             self._partial.unlink(missing_ok=True)
             raise self._refusal("the end of the file", self._disk.failure)
-        publish(self._partial, self.target)
+        publish(self._partial, self.target, replace=self._replace)
         return open_results(self.target)
 
     def _truncate(self, rows: int, thetas: int) -> None:
@@ -338,11 +371,21 @@ class Writer:
         if self.store_theta:
             names = [THETA, *(column.name for column in self.layout.parameters)]
             lengths |= {f"{PARAMETERS}/{name}": thetas for name in names}
-        lengths |= {f"{LEDGER}/{name}": self._blocks.index(rows) + 1 for name in self._file[LEDGER]}
+        theta_blocks = -(-thetas // CHUNK_ROWS) if self.store_theta else 0
+        cut = self.store_theta and thetas < min(self._theta_rows, theta_blocks * CHUNK_ROWS)
+        by_theta = (THETA_BLOCK, THETA_CHECKSUM)
+        for name in self._file[LEDGER]:
+            lengths[f"{LEDGER}/{name}"] = theta_blocks if name in by_theta else self._blocks.index(rows) + 1
         for path, length in lengths.items():
             dataset = self._dataset(path)
             if dataset.shape[0] != length:
                 dataset.resize(length, axis=0)
+        if cut:  # the last checksum was one of more parameter sets than are kept
+            first = (theta_blocks - 1) * CHUNK_ROWS
+            names = self.layout.parameter_names
+            kept = [self._dataset(f"{PARAMETERS}/{name}")[first:thetas] for name in names]
+            checksum = theta_checksum(first, names, kept)
+            self._dataset(f"{LEDGER}/{THETA_CHECKSUM}")[theta_blocks - 1] = checksum.encode()
 
     def abort(self) -> None:
         """Drop everything: close and remove the unfinished file. Does nothing after `finish`."""

@@ -33,7 +33,7 @@ def wait_for_size(folder: Path, size: int, process: subprocess.Popen[str]) -> No
     """Wait until the unfinished file holds ``size`` bytes."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end and process.poll() is None:
-        if any(path.stat().st_size >= size for path in folder.glob("x.h5.partial*")):
+        if any(path.stat().st_size >= size for path in folder.glob("x.h5.parts/assembling.h5")):
             return
         time.sleep(0.01)
     process.kill()
@@ -79,7 +79,8 @@ def test_an_interrupted_file_is_not_run_again(folder: Path) -> None:
     _, err = again.communicate(timeout=LIMIT)
     assert again.returncode == 2
     assert err.count("\n") == 1
-    assert "interrupted run" in err
+    assert "interrupted at" in err
+    assert err.endswith("go on with: simcore resume x.h5\n")
 
 
 def test_the_second_signal_stops_at_once_and_leaves_nothing(folder: Path) -> None:

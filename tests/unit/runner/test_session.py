@@ -230,9 +230,29 @@ def test_the_number_of_blocks_under_way_is_bounded(threads: int, tiny: Scenario,
         return wrapped
 
     monkeypatch.setattr(session, "new_block", counting(1, session.new_block))
-    monkeypatch.setattr(session, "encode_block", counting(0, session.encode_block, delay=0.2))
-    monkeypatch.setattr(Writer, "commit", counting(-1, Writer.commit))
+    monkeypatch.setattr(session, "encode", counting(-1, session.encode, delay=0.2))
     simcore.run(tiny, replicates=9 * BLOCK_ROWS, seed=seed, threads=threads).close()
     assert under_way[-1] == 0
     assert len(under_way) == 1 + 2 * 9
     assert 1 < max(under_way) <= most_blocks(threads)
+
+
+def test_blocks_that_wait_for_the_disk_are_bounded(tiny: Scenario, seed: int, monkeypatch: Any) -> None:
+    """Writing is made slower than computing."""
+    encoded: list[int] = [0]
+
+    def encode(*arguments: Any) -> Any:
+        encoded.append(encoded[-1] + 1)
+        return original_encode(*arguments)
+
+    def commit(writer: Writer, block: Any) -> None:
+        time.sleep(0.1)
+        original_commit(writer, block)
+        encoded.append(encoded[-1] - 1)
+
+    original_encode, original_commit = session.encode, Writer.commit
+    monkeypatch.setattr(session, "encode", encode)
+    monkeypatch.setattr(Writer, "commit", commit)
+    simcore.run(tiny, replicates=15 * BLOCK_ROWS, seed=seed, threads=2).close()
+    assert encoded[-1] == 0
+    assert 2 < max(encoded) <= most_blocks(2) + session.ENCODED_BLOCKS < 15

@@ -1,0 +1,181 @@
+"""A run on the terminal, whichever verb began it: the bar while it lasts, and what is said when it ends."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from simcore.cli.figures import duration, figure, size, whole
+from simcore.cli.interruption import INTERRUPTED, Interruption, StoppedAtOnce
+from simcore.cli.progress import ProgressBar
+from simcore.cli.terminal import show, talk
+from simcore.errors import UserError
+
+if TYPE_CHECKING:
+    from simcore.runner import Progress
+    from simcore.store import Results
+
+Simulate = Callable[[Callable[["Progress"], None]], "Results"]
+
+
+class _Watch:
+    """The progress callback: answers interrupts, moves the bar, and remembers the last state."""
+
+    def __init__(self, interruption: Interruption, bar: ProgressBar) -> None:
+        self.interruption = interruption
+        self.bar = bar
+        self.last: Progress | None = None
+
+    def __call__(self, state: Progress) -> None:
+        self.last = state
+        self.interruption.checkpoint()
+        self.bar.update(state)
+
+
+def carry_out(simulate: Simulate, target: Path, *, replicates: int, quiet: bool, verbose: bool) -> int:
+    """Run something that takes a progress callback and ends with results; returns the exit code.
+
+    Parameters
+    ----------
+    simulate : callable
+    target : Path
+        The results file.
+    replicates : int
+        Asked for.
+    quiet, verbose : bool
+        Say nothing but the seed and errors; say more.
+    """
+    begun = time.perf_counter()
+    interruption = Interruption()
+    from simcore.runner import RunInterrupted
+
+    with interruption, ProgressBar(replicates, wanted=not quiet) as bar:
+        watch = _Watch(interruption, bar)
+        try:
+            results = simulate(watch)
+        except RunInterrupted as stop:
+            return _say_interrupted(target, stop.results, stop.safe)
+        except (KeyboardInterrupt, StoppedAtOnce):
+            return _say_stopped(target)
+    with results:
+        report(results, target, watch.last, quiet=quiet, verbose=verbose, seconds=time.perf_counter() - begun)
+    return INTERRUPTED if interruption.signals else 0
+
+
+def _say_interrupted(target: Path, results: Results | None, safe: int) -> int:
+    """Say after the first signal what was kept and how to go on."""
+    go_on = f"go on with: simcore resume {target}"
+    if results is not None:
+        with results:
+            talk(
+                f"kept {whole(results.replicates)} of {whole(results.requested_replicates)} replicates in {target} "
+                f"(status interrupted); {go_on}"
+            )
+    elif safe:
+        talk(f"kept {whole(safe)} replicates beside {target}; {go_on}")
+    else:
+        talk(f"nothing was kept: {target} was not written")
+    return INTERRUPTED
+
+
+def _say_stopped(target: Path) -> int:
+    """Say after the second signal what is left, which may have come at any moment."""
+    from simcore.store.target import parts_path
+
+    folder = parts_path(target)
+    if folder.exists():
+        talk(f"stopped at once; finished blocks are safe in {folder}; go on with: simcore resume {target}")
+    elif os.path.lexists(target):
+        talk(f"{target} was finished all the same")
+    else:
+        talk(f"nothing was kept: {target} was not written")
+    return INTERRUPTED
+
+
+def report(
+    results: Results, target: Path, last: Progress | None, *, quiet: bool, verbose: bool, seconds: float
+) -> None:
+    """Say how a run went and print the headline numbers.
+
+    Parameters
+    ----------
+    results : Results
+    target : Path
+    last : Progress or None
+        The last state of the run; None if nothing had to be done.
+    quiet, verbose : bool
+    seconds : float
+        Wall time with compiling, opening and closing [s].
+    """
+    facts = results.attributes
+    if last is None:
+        talk(f"seed {facts['seed']}")
+    if quiet:
+        return
+    if last is None:
+        talk(f"{target}: holds this very run, finished {facts['finished_utc']}; nothing to do")
+    else:
+        _report_speed(facts, target, last)
+    if "until" in facts:
+        _report_until(facts, results.replicates)
+    if int(facts["held_shares"]):
+        talk(f"warning: {whole(int(facts['held_shares']))} at-risk shares above 1 were held to 1")
+    frequent = float(facts["frequent_event_share"])
+    if frequent > 0.0:
+        talk(
+            f"note: in {figure(100.0 * frequent)} % of the parameter sets some at-risk persons have an event "
+            "probability above 5 % a year; each counts once, so repeated events are undercounted there"
+        )
+    if verbose:
+        talk(f"{duration(seconds)} with compiling, opening and closing")
+    _headline(results)
+
+
+def _report_speed(facts: dict[str, Any], target: Path, last: Progress) -> None:
+    """Say how long the run took, how fast it was, and how much room it takes."""
+    computed = last.replicates_done - last.replicates_stored
+    rate = computed / last.seconds if last.seconds > 0 else 0.0
+    agents = last.agents * computed / max(1, last.replicates_done)
+    stored = f", {whole(last.replicates_stored)} were there already" if last.replicates_stored else ""
+    talk(
+        f"done in {duration(last.seconds)} on {facts['threads']} threads: {whole(round(rate))} replicates/s{stored}; "
+        f"{whole(int(facts['agents_walked']))} bound victims, "
+        f"{figure(agents / last.seconds / 1e6) if last.seconds > 0 else '-'} million/s"
+    )
+    talk(
+        f"peak memory {size(int(facts['peak_memory_bytes']))}; {target} {size(target.stat().st_size)}; "
+        f"seed {facts['seed']}"
+    )
+    if facts["engine_asked"] == "auto":
+        talk(f"engine {facts['engine']}: {facts['engine_reason']}")
+
+
+def _report_until(facts: dict[str, Any], replicates: int) -> None:
+    """Say why the run ended, and where each condition stood."""
+    talk(
+        f"{facts['stopped_because']} at {whole(replicates)} of at most {whole(int(facts['until_maximum']))} replicates"
+    )
+    for rule, estimate, error in zip(facts["until"], facts["until_estimate"], facts["until_mcse"], strict=True):
+        share = f" ({figure(100.0 * error / estimate)} %)" if estimate > 0.0 else ""
+        talk(f"{rule}: estimate {figure(estimate)}, MCSE {figure(error)}{share}")
+        if rule.endswith("%") and estimate == 0.0:
+            talk("note: an estimate of 0 cannot meet a relative target; give an absolute one, such as mcse<=1")
+
+
+def _headline(results: Results) -> None:
+    """Print what other packages make of the results (see `simcore.cli.elsewhere`)."""
+    from simcore.cli.elsewhere import HEADLINE, entries, load_entry
+
+    found = entries(HEADLINE)
+    if not found:
+        talk("no headline numbers: no package that makes them is installed")
+    for entry in found:
+        try:
+            headline = load_entry(entry)
+        except UserError as error:
+            talk(f"no headline numbers: {error}")
+            continue
+        show("", headline(results))

@@ -1,0 +1,379 @@
+"""`resume` and `extend`: go on with a run that did not end, or add replicates to one that did.
+
+Nothing is trusted that was not checked: the scenario inside against its digest, the program against `results_version`,
+the libraries against those that made the beginning, every finished block against its checksum.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simcore.errors import ResultsError, UserError
+from simcore.model import RESULTS_VERSION
+from simcore.runner.blocks import BLOCK_ROWS, compute_block
+from simcore.runner.embedding import scenario_of_documents
+from simcore.runner.identity import ROW_IDENTITY, completed, environment_differences
+from simcore.runner.progress import Progress
+from simcore.runner.request import PreparedRun, design_of, going_on, prepare, request_of
+from simcore.runner.run import checked_threads, execute
+from simcore.runner.stopping import StoppingRule
+from simcore.store import Results, open_results
+from simcore.store.copying import StoredBlocks
+from simcore.store.description import Attribute
+from simcore.store.integrity import verify
+from simcore.store.layout import CHUNK_ROWS
+from simcore.store.parts import Head, Parts, read_head
+from simcore.store.provenance import environment, utc_now
+from simcore.store.target import parts_path
+from simcore.uncertainty.design import LATIN_HYPERCUBE, make_design
+
+ProgressCall = Callable[[Progress], None]
+# Root attributes that say how a run ended, not what it is.
+_ENDING = (
+    "finished_utc",
+    "wall_seconds",
+    "agents_walked",
+    "held_shares",
+    "threads",
+    "peak_memory_bytes",
+    "seconds_parameters",
+    "seconds_replicates",
+    "timed_parameter_sets",
+    "timed_replicates",
+    "stopped_because",
+    "until_estimate",
+    "until_mcse",
+)
+_STORE = ("filetype", "format_version", "status", "requested_replicates", "nested", "description_checksum")
+_UNTIL = ("until", "until_minimum", "until_maximum")
+
+
+def resume(
+    output: str | os.PathLike[str],
+    *,
+    threads: int | None = None,
+    repair: bool = False,
+    other_environment: bool = False,
+    until: StoppingRule | None = None,
+    progress: ProgressCall | None = None,
+    command_line: str = "",
+) -> Results:
+    """Go on with a run that was interrupted or killed, up to the replicates that it was asked for.
+
+    Parameters
+    ----------
+    output : path
+        Its results file, whether that exists yet or not.
+    threads : int, optional
+        Worker threads; by default one per available processor.
+    repair : bool
+        Compute damaged blocks again, also those of a file that is complete.
+    other_environment : bool
+        Go on although versions of libraries or the processor changed: a finished block is computed again first and must
+        come out the same, bit for bit.
+    until : StoppingRule, optional
+        The rule of the run, where it is an object of your own whose words cannot be read again.
+    progress : callable, optional
+        As in `run`.
+    command_line : str, optional
+        Stored in the file's history.
+
+    Returns
+    -------
+    Results
+        Every count is that of a run that was never interrupted.
+
+    Raises
+    ------
+    UserError
+        If an argument cannot be used.
+    ResultsError
+        If there is nothing to go on with, another process is at it, the scenario, program or libraries changed, or
+        blocks are damaged and ``repair`` is false.
+    RunInterrupted
+        As in `run`.
+    """
+    target, workers = Path(output), checked_threads(threads)
+    if read_head(target) is None and not os.path.lexists(target):
+        raise ResultsError(f"{target}: no such file, and no unfinished run beside it ({parts_path(target)})")
+    options = _Options(workers, repair, other_environment, until, progress, command_line)
+    with _Opened(target) as opened:
+        head = opened.head or head_of(opened.results())
+        if opened.is_finished(head) and not repair:
+            opened.forget_parts()
+            return open_results(target)
+        return opened.go_on(head, options, "resumed")
+
+
+def extend(
+    output: str | os.PathLike[str],
+    *,
+    replicates: int | None = None,
+    nested: tuple[int, int] | None = None,
+    threads: int | None = None,
+    repair: bool = False,
+    other_environment: bool = False,
+    progress: ProgressCall | None = None,
+    command_line: str = "",
+) -> Results:
+    """Add replicates to a finished run; those that it has stay as they are, bit for bit.
+
+    A stopping rule that the run had is done with: the longer run goes to its end.
+
+    Parameters
+    ----------
+    output : path
+        A results file. It is replaced in one step when the longer one is finished.
+    replicates : int, optional
+        Replicates in all. Give this, or for a nested run ``nested``.
+    nested : (int, int), optional
+        Parameter sets in all, and as many replicates of each as the file has.
+    threads, repair, other_environment, progress, command_line
+        As in `resume`.
+
+    Returns
+    -------
+    Results
+        Every count is that of a run of the whole length.
+
+    Raises
+    ------
+    UserError
+        If an argument cannot be used, or the design of the file cannot grow so.
+    ResultsError, RunInterrupted
+        As in `resume`.
+    """
+    target, workers = Path(output), checked_threads(threads)
+    options = _Options(workers, repair, other_environment, None, progress, command_line)
+    with open_results(target) as results:  # says what is wrong with it
+        attributes, held, loops = results.attributes, results.replicates, results.nested
+    outer, inner = _longer(target, attributes, held, loops, replicates, nested)
+    with _Opened(target) as opened:
+        wanted = {name: value for name, value in attributes.items() if name not in (*_ENDING, *_STORE, *_UNTIL)}
+        head = Head(outer * inner, outer, bool(attributes["theta"]), wanted, opened.results().documents())
+        if opened.head is not None and opened.head.replicates != head.replicates:
+            raise ResultsError(
+                f"{target}: is being extended to {opened.head.replicates} replicates already; finish that first: "
+                f"simcore resume {target}"
+            )
+        if opened.is_finished(head) and not repair:
+            return open_results(target)
+        return opened.go_on(opened.head or head, options, "extended")
+
+
+def _longer(
+    target: Path,
+    attributes: Mapping[str, Attribute],
+    held: int,
+    loops: tuple[int, int],
+    replicates: int | None,
+    nested: tuple[int, int] | None,
+) -> tuple[int, int]:
+    """Return the loops of the longer run (parameter sets, replicates of each)."""
+    sets, inner = loops
+    kind, randomisation = str(completed(attributes)["design"]), int(str(completed(attributes)["randomisation"]))
+    if inner > 1 and nested is None:
+        raise UserError(
+            f"{target}: holds {sets} parameter sets x {inner} replicates: give nested = (sets, {inner}), not replicates"
+        )
+    if inner == 1 and nested is not None and nested[1] != 1:
+        raise UserError(f"{target}: has one replicate of each parameter set: give replicates, not nested")
+    if nested is not None and nested[1] != inner:
+        raise UserError(
+            f"{target}: nested = {nested[0]}x{nested[1]}: the file has {inner} replicates of each parameter set, and "
+            "only the number of sets can grow"
+        )
+    design = make_design(replicates, nested, kind, randomisation)
+    if kind == LATIN_HYPERCUBE and design.replicates != held:
+        raise UserError(
+            f"{target}: design 'lhs' cannot be extended: the number of parameter sets is part of every number; run "
+            "the longer one anew"
+        )
+    if design.replicates < held:
+        raise UserError(f"{target}: holds {held} replicates, asked for {design.replicates}: nothing is taken away")
+    return design.outer, design.inner
+
+
+def head_of(results: Results) -> Head:
+    """Return what a file says about its run, as it was before the first block."""
+    attributes = results.attributes
+    replicates = int(attributes.get("until_maximum", results.requested_replicates))
+    inner = results.nested[1]
+    kept = {name: value for name, value in attributes.items() if name not in (*_ENDING, *_STORE)}
+    return Head(replicates, replicates // inner, bool(attributes["theta"]), kept, results.documents())
+
+
+@dataclass(frozen=True)
+class _Options:
+    """What was said about how to go on."""
+
+    workers: int
+    repair: bool
+    other_environment: bool
+    until: StoppingRule | None
+    progress: ProgressCall | None
+    command_line: str
+
+
+class _Opened:
+    """A results file and the folder beside it, locked; either may be missing."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.parts = Parts(target)
+        self._results: Results | None = None
+        try:
+            self.head = self.parts.read_head()
+            self.has_file = os.path.lexists(target)
+        except BaseException:
+            self.parts.close(remove=False)
+            raise
+
+    def __enter__(self) -> _Opened:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self._results is not None:
+            self._results.close()
+        self.parts.close(remove=self.head is None and not self.parts.safe)
+
+    def results(self) -> Results:
+        """The results file, opened once."""
+        if self._results is None:
+            self._results = open_results(self.target)
+        return self._results
+
+    def is_finished(self, head: Head) -> bool:
+        """Whether the file holds all that is wanted."""
+        if not self.has_file:
+            return False
+        results = self.results()
+        if results.status != "complete":
+            return False
+        return head_of(results).replicates == head.replicates and not _other_rows(results.attributes, head.attributes)
+
+    def forget_parts(self) -> None:
+        """Remove what is left of a run whose file is finished."""
+        self.parts.clear()
+        self.head = None
+
+    def go_on(self, head: Head, options: _Options, event: str) -> Results:
+        """Check everything, then compute what is missing."""
+        place = str(self.target) if self.head is None else str(self.parts.folder)
+        prepared = _prepared_again(head, options, place)
+        earlier = self._earlier(head)
+        damaged = self._damage(prepared, earlier, options)
+        changed = environment_differences(head.attributes, environment())
+        held = sum(row.rows for first, row in earlier.ledger.items() if first not in damaged) if earlier else 0
+        held = max(held, sum(self.parts.safe.values()))
+        note = f"{utc_now()} {event} with {held} of {head.replicates} replicates"
+        if changed:
+            self._compare_golden_block(prepared, earlier, damaged, changed, options)
+            note += f"; {', '.join(changed)}; a block computed again was the same"
+        note += f": {options.command_line}" if options.command_line else ""
+        prepared = going_on(prepared, head.attributes, note)
+        self.parts.write_head(prepared.head)
+        self.head = prepared.head
+        before = earlier.results.attributes if earlier is not None else None
+        return execute(
+            prepared,
+            options.workers,
+            options.progress,
+            parts=self.parts,
+            earlier=earlier,
+            damaged=damaged,
+            before=before,
+        )
+
+    def _earlier(self, head: Head) -> StoredBlocks | None:
+        if not self.has_file:
+            return None
+        results = self.results()
+        different = _other_rows(results.attributes, head.attributes)
+        if different:
+            raise ResultsError(
+                f"{self.target}: holds another run than {self.parts.folder} ({different} differs); move one of them "
+                "away"
+            )
+        return StoredBlocks(results)
+
+    def _damage(self, prepared: PreparedRun, earlier: StoredBlocks | None, options: _Options) -> set[int]:
+        """Check every block that is there; return the first rows of those of the file that must be computed again."""
+        lines = self.parts.find(prepared.rows_id)
+        damaged: set[int] = set()
+        for found in verify(earlier.results) if earlier is not None else []:
+            if found.part == "description" or not found.rows:
+                raise ResultsError(f"{found.message}; this cannot be computed again: the file is not gone on from")
+            # A parameter set has a row of its own only where every replicate has a set of its own.
+            if found.part == "block" or prepared.request.design.inner == 1:
+                damaged |= {row - row % CHUNK_ROWS for row in range(found.first_row, found.first_row + found.rows)}
+            lines.append(found.message)
+        if lines and not options.repair:
+            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+            raise ResultsError(f"{lines[0]}{more}; --repair computes just these again")
+        return damaged
+
+    def _compare_golden_block(
+        self,
+        prepared: PreparedRun,
+        earlier: StoredBlocks | None,
+        damaged: set[int],
+        changed: list[str],
+        options: _Options,
+    ) -> None:
+        """Refuse another environment, or compute a finished block in it and refuse if that differs."""
+        if not options.other_environment:
+            raise ResultsError(
+                f"{self.target}: was made with {'; '.join(changed)}: bits may differ; go on in the same environment, "
+                "or with --other-environment, which computes a finished block again and compares"
+            )
+        keep_theta = prepared.request.store_theta
+        for first, rows in sorted(self._finished(earlier, damaged).items()):
+            if rows == min(BLOCK_ROWS, prepared.head.replicates - first):
+                stored = self.parts.load(first) if first in self.parts.shards else None
+                if stored is None:
+                    assert earlier is not None
+                    stored = earlier.load(first)
+                again = compute_block(prepared.work, first, keep_theta=keep_theta)
+                if (again.checksum, again.theta_checksums) != (stored.checksum, stored.theta_checksums):
+                    raise ResultsError(
+                        f"{self.target}: replicates {first} to {first + rows - 1} come out differently with "
+                        f"{'; '.join(changed)}: go on in the environment of the beginning"
+                    )
+                return
+
+    def _finished(self, earlier: StoredBlocks | None, damaged: set[int]) -> dict[int, int]:
+        """First row and rows of the blocks that are there and whole."""
+        stored = {} if earlier is None else {first: row.rows for first, row in earlier.ledger.items()}
+        return {first: rows for first, rows in stored.items() if first not in damaged} | self.parts.safe
+
+
+def _other_rows(stored: Mapping[str, Attribute], wanted: Mapping[str, Attribute]) -> str:
+    """Return the first attribute in which the rows of two runs differ; empty if they are the same rows."""
+    first, second = completed(stored), completed(wanted)
+    return next((name for name in ROW_IDENTITY if str(first.get(name)) != str(second.get(name))), "")
+
+
+def _prepared_again(head: Head, options: _Options, place: str) -> PreparedRun:
+    """Compile the run that a head tells of, having checked that it still means the same."""
+    version = head.attributes.get("results_version")
+    if version != RESULTS_VERSION:
+        raise ResultsError(
+            f"{place}: was made by a simcore of results_version {version}, this one has {RESULTS_VERSION}: the same "
+            "seed gives other numbers now; go on with that version, or run it anew"
+        )
+    scenario = scenario_of_documents(head.documents, place)
+    if scenario.digest != head.attributes.get("scenario_digest"):
+        raise ResultsError(
+            f"{place}: the scenario inside is not the one that it was begun with (scenario_digest differs)"
+        )
+    design = design_of(head.attributes, head.thetas, head.replicates // head.thetas, place)
+    request = request_of(head.attributes, scenario, design, place, options.until)
+    prepared = prepare(replace(request, store_theta=head.store_theta), command_line=options.command_line)
+    different = _other_rows(head.attributes, prepared.head.attributes)
+    if different:
+        raise ResultsError(f"{place}: cannot be gone on with: {different} came out differently")
+    return prepared

@@ -1,0 +1,97 @@
+"""What makes two runs the same run, and two rows the same row, read off the root attributes of a results file."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+
+from simcore.store.description import Attribute
+from simcore.store.layout import Layout
+from simcore.uncertainty.design import LATIN_HYPERCUBE, RANDOM
+
+# What decides the numbers of a row: where all of these agree, so does every row that two runs share.
+ROW_IDENTITY = (
+    "scenario_digest",
+    "results_version",
+    "seed",
+    "design",
+    "randomisation",
+    "engine",
+    "walker",
+    "store_by",
+    "ended",
+    "theta",
+)
+# What makes two runs the same run: if all of these agree, so does every number.
+IDENTITY = (*ROW_IDENTITY, "requested_replicates", "nested")
+
+UNTIL_IDENTITY = ("until", "until_minimum")  # absent from a run without a stopping rule
+
+# Versions on which bits may depend (docs/architecture.md, "Random numbers are addresses").
+NUMERICAL_ENVIRONMENT = ("numpy", "numba", "llvmlite", "scipy", "cpu_target", "cpu_features")
+
+_BEFORE_DESIGNS: dict[str, Attribute] = {"design": RANDOM, "randomisation": 0}  # of a file that does not say
+
+Attributes = Mapping[str, Attribute]
+
+
+def completed(attributes: Attributes) -> dict[str, Attribute]:
+    """Return stored attributes with what older files leave out."""
+    return {**_BEFORE_DESIGNS, **attributes}
+
+
+def differences(stored: Attributes, wanted: Attributes) -> list[str]:
+    """Return the names in which two runs differ, so that they are not the same run; none if they are.
+
+    Parameters
+    ----------
+    stored : mapping
+        Root attributes of a file, or of an unfinished run.
+    wanted : mapping
+        Those of the run that is asked for.
+    """
+    found = completed(stored)
+    if "until" in found:  # the file may have ended before the maximum, and says then what it holds
+        found |= {"requested_replicates": found["until_maximum"], "nested": wanted["nested"]}
+    different = [key for key in IDENTITY if not _equal(found.get(key), wanted[key])]
+    return different + [key for key in UNTIL_IDENTITY if not _equal(found.get(key), wanted.get(key))]
+
+
+def _equal(stored: object, wanted: object) -> bool:
+    if isinstance(wanted, list):
+        return stored is not None and list(stored) == wanted  # type: ignore[call-overload]
+    return str(stored) == str(wanted)
+
+
+def rows_id(attributes: Attributes, layout: Layout, *, inner: int, outer: int) -> str:
+    """Return a name for the rows of a run: runs of different lengths have the same one if they share their rows.
+
+    Parameters
+    ----------
+    attributes : mapping
+        Root attributes of the run.
+    layout : Layout
+        How its rows are stored.
+    inner, outer : int
+        Its loops. Only in a Latin hypercube do the rows depend on how many parameter sets there are.
+    """
+    found = completed(attributes)
+    content = [
+        *((name, str(found.get(name))) for name in ROW_IDENTITY),
+        ("inner", inner),
+        ("outer", outer if found["design"] == LATIN_HYPERCUBE else 0),
+        ("dimensions", [(dimension.name, dimension.labels) for dimension in layout.dimensions]),
+        ("variables", [(v.name, v.strata, v.trailing, v.dtype) for v in layout.variables]),
+        ("parameters", layout.parameter_names),
+    ]
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
+
+
+def environment_differences(stored: Attributes, now: Attributes) -> list[str]:
+    """Return one phrase per version on which bits may depend and that changed, such as ``numpy 2.4.6, now 2.5.0``."""
+    return [
+        f"{name} {stored.get(name, 'unknown')}, now {now[name]}"
+        for name in NUMERICAL_ENVIRONMENT
+        if str(stored.get(name, "unknown")) != str(now[name])
+    ]

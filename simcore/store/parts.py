@@ -1,0 +1,323 @@
+"""The folder beside a results file in which an unfinished run lives: ``out.h5.parts``.
+
+========================== ==============================================================================
+``run.json``               the head: what the run is, enough to go on without the scenario's own file
+``shard-<first row>.blocks`` finished blocks (`simcore.store.shards`)
+``assembling.h5``          the results file in the making; worthless after a kill, made again from the shards
+``lock``                   held by the process that writes (`simcore.store.lock`)
+``shared``                 by which a worker on another machine knows the folder (`simcore.runner.cluster_worker`)
+========================== ==============================================================================
+
+A block is safe when its shard has its name. At the end the assembled file is flushed and renamed, and only then the
+folder is removed; so at any instant either the shards or the finished file hold every finished block.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from simcore.errors import ResultsError
+from simcore.store.blocks import EncodedBlock
+from simcore.store.description import Attribute
+from simcore.store.lock import Lock, holder_of
+from simcore.store.shards import (
+    TEMPORARY_SUFFIX,
+    ShardEntry,
+    read_shard_block,
+    read_shard_entries,
+    write_shard,
+)
+from simcore.store.target import HEAD_NAME, parts_path, sync_folder
+
+ASSEMBLING_NAME: Final = "assembling.h5"
+LOCK_NAME: Final = "lock"
+SHARED_NAME: Final = "shared"
+_SHARD_NAME: Final = re.compile(r"shard-(\d{12})\.blocks")
+_TEMPORARY_SHARD: Final = re.compile(_SHARD_NAME.pattern + rf"(\.[0-9a-f]+)?{re.escape(TEMPORARY_SUFFIX)}")
+_HEAD_VERSION: Final = 1
+_LARGEST_HEAD: Final = 2**30
+
+
+@dataclass(frozen=True)
+class Head:
+    """What a run is: everything about its results file that is known before the first block.
+
+    Attributes
+    ----------
+    replicates, thetas : int
+        Asked for.
+    store_theta : bool
+        Whether parameter sets are stored.
+    attributes : mapping
+        Root attributes.
+    documents : mapping of name to text
+        The scenario and its tables.
+    """
+
+    replicates: int
+    thetas: int
+    store_theta: bool
+    attributes: Mapping[str, Attribute]
+    documents: Mapping[str, str]
+
+
+class Parts:
+    """The folder of an unfinished run, locked for this process.
+
+    Parameters
+    ----------
+    target : Path
+        The results file that is to be.
+
+    Raises
+    ------
+    ResultsError
+        Another process writes it, or the folder cannot be made.
+    """
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.folder = parts_path(target)
+        self._lock = Lock(self.folder / LOCK_NAME)
+        with self._disk("be made"):
+            while True:
+                if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
+                    raise ResultsError(f"{self.folder}: is in the way of an unfinished run: not a folder")
+                self.folder.mkdir(exist_ok=True)
+                try:
+                    self._lock.acquire(str(target))
+                    break
+                except FileNotFoundError:  # removed by its last holder just now
+                    continue
+        self.shards: dict[int, ShardEntry] = {}
+        """Blocks that were safe when this process began, by first row; filled by `find`."""
+        self.saved: dict[int, int] = {}
+        """First row and rows of the blocks that this process made safe."""
+
+    @property
+    def left_by(self) -> str:
+        """Who died while writing here; empty if nobody did."""
+        return self._lock.left_by
+
+    @property
+    def safe(self) -> dict[int, int]:
+        """First row and rows of every block that is safe."""
+        return {first: entry.rows for first, entry in self.shards.items()} | self.saved
+
+    @property
+    def assembling(self) -> Path:
+        """Where the results file is put together."""
+        return self.folder / ASSEMBLING_NAME
+
+    @contextlib.contextmanager
+    def _disk(self, what: str) -> Any:
+        try:
+            yield
+        except OSError as problem:
+            reason = os.strerror(problem.errno) if problem.errno else str(problem)
+            raise ResultsError(f"{self.folder}: cannot {what}: {reason}") from problem
+
+    # The head -------------------------------------------------------------------------------------------------------
+
+    def write_head(self, head: Head) -> None:
+        """Write what the run is; when this returns the disk has it."""
+        content = {
+            "version": _HEAD_VERSION,
+            "replicates": head.replicates,
+            "thetas": head.thetas,
+            "store_theta": head.store_theta,
+            "attributes": dict(head.attributes),
+            "documents": dict(head.documents),
+        }
+        text = json.dumps(content, ensure_ascii=True)
+        whole = json.dumps({"checksum": _text_checksum(text), "head": text})
+        temporary = self.folder / (HEAD_NAME + TEMPORARY_SUFFIX)
+        with self._disk("hold what the run is"):
+            with temporary.open("w", encoding="ascii") as stream:
+                stream.write(whole)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.rename(temporary, self.folder / HEAD_NAME)
+            sync_folder(self.folder)
+            sync_folder(self.folder.parent)
+
+    def read_head(self) -> Head | None:
+        """Return what the run is, None if there is none; see `read_head`."""
+        return read_head(self.target)
+
+    # Blocks ---------------------------------------------------------------------------------------------------------
+
+    def find(self, rows_id: str) -> list[str]:
+        """Fill `shards` with the blocks that are safe, and return a line for every shard that is damaged."""
+        damaged = []
+        for path in self._shard_paths():
+            try:
+                for entry in read_shard_entries(path, rows_id):
+                    self.shards[entry.first_row] = entry
+            except ResultsError as problem:
+                damaged.append(str(problem))
+        return damaged
+
+    def _shard_paths(self) -> list[Path]:
+        with self._disk("be read"):
+            return sorted(path for path in self.folder.iterdir() if _SHARD_NAME.fullmatch(path.name))
+
+    def shard_path(self, first_row: int) -> Path:
+        """Return where the shard that begins with a row lies."""
+        return self.folder / f"shard-{first_row:012d}.blocks"
+
+    def save(self, block: EncodedBlock, rows_id: str) -> None:
+        """Make a block safe.
+
+        Raises
+        ------
+        ResultsError
+            The disk is full or failed; blocks that were safe still are.
+        """
+        path = self.shard_path(block.first_row)
+        end = block.first_row + block.rows - 1
+        try:
+            write_shard(path, rows_id, [block])
+        except OSError as problem:
+            reason = os.strerror(problem.errno) if problem.errno else str(problem)
+            raise ResultsError(
+                f"{self.target}: could not write replicates {block.first_row} to {end}: {reason}"
+            ) from problem
+        self.saved[block.first_row] = block.rows
+
+    def load(self, first_row: int) -> EncodedBlock:
+        """Return a block that is safe."""
+        return read_shard_block(self.shards[first_row])
+
+    def adopt(self, first_row: int, rows: Sequence[int], rows_id: str) -> None:
+        """Check a shard that another process wrote here, and let `load` read its blocks until they are forgotten.
+
+        Parameters
+        ----------
+        first_row : int
+        rows : sequence of int
+            Replicates of each of its blocks.
+        rows_id : str
+
+        Raises
+        ------
+        ResultsError
+            The shard is damaged or not the one that was expected.
+        """
+        path = self.shard_path(first_row)
+        entries = read_shard_entries(path, rows_id)
+        if [entry.rows for entry in entries] != list(rows) or entries[0].first_row != first_row:
+            raise ResultsError(f"{path}: holds other replicates than it should")
+        self.shards |= {entry.first_row: entry for entry in entries}
+
+    def forget(self, first_row: int) -> None:
+        """Keep of a safe block only that it is safe: where it lies takes much more memory."""
+        if first_row in self.shards:
+            self.saved[first_row] = self.shards.pop(first_row).rows
+
+    # The end --------------------------------------------------------------------------------------------------------
+
+    def clear(self) -> None:
+        """Remove what a run wrote here, and nothing else; the lock stays."""
+        names = (HEAD_NAME, HEAD_NAME + TEMPORARY_SUFFIX, ASSEMBLING_NAME, SHARED_NAME)
+        with self._disk("be cleared"):
+            for path in list(self.folder.iterdir()):
+                shard = _SHARD_NAME.fullmatch(path.name) or _TEMPORARY_SHARD.fullmatch(path.name)
+                if path.name in names or shard:
+                    path.unlink(missing_ok=True)
+
+    def close(self, *, remove: bool) -> None:
+        """Release the lock; remove the folder and what a run wrote here if asked to. Never raises."""
+        if remove:
+            with contextlib.suppress(ResultsError):
+                self.clear()
+            self._lock.release()
+            with contextlib.suppress(OSError):  # somebody put a file of their own there
+                self.folder.rmdir()
+        else:
+            self._lock.release(remove=False)
+
+
+def read_head(target: Path) -> Head | None:
+    """Return what the unfinished run beside a target is, None if there is none.
+
+    Parameters
+    ----------
+    target : Path
+        The results file that is to be.
+
+    Raises
+    ------
+    ResultsError
+        There is something, but it is damaged or of a newer program.
+    """
+    path = parts_path(target) / HEAD_NAME
+    try:
+        with path.open("rb") as stream:
+            whole = json.loads(stream.read(_LARGEST_HEAD))
+        text = whole["head"]
+        if _text_checksum(text) != whole["checksum"]:
+            raise ValueError("differs from what was written")
+        content = json.loads(text)
+        if content["version"] != _HEAD_VERSION:
+            raise ResultsError(f"{path}: written by a newer simcore (version {content['version']})")
+        return Head(
+            int(content["replicates"]),
+            int(content["thetas"]),
+            bool(content["store_theta"]),
+            content["attributes"],
+            content["documents"],
+        )
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        raise ResultsError(f"{path}: is damaged ({(str(problem).splitlines() or [''])[0]})") from problem
+
+
+@dataclass(frozen=True)
+class Unfinished:
+    """What is known of an unfinished run without touching it.
+
+    Attributes
+    ----------
+    head : Head
+    shards, stored_bytes : int
+        Closed shards and their size [bytes].
+    writer : str
+        The living process that writes it; empty if there is none.
+    """
+
+    head: Head
+    shards: int
+    stored_bytes: int
+    writer: str
+
+
+def look_at_unfinished(target: Path) -> Unfinished | None:
+    """Return what is known of the unfinished run beside a target, None if there is none; never waits, never writes.
+
+    Raises
+    ------
+    ResultsError
+        See `read_head`.
+    """
+    head = read_head(target)
+    if head is None:
+        return None
+    sizes = []
+    with contextlib.suppress(OSError):  # the run may end under our eyes
+        folder = parts_path(target)
+        sizes = [path.stat().st_size for path in folder.iterdir() if _SHARD_NAME.fullmatch(path.name)]
+    return Unfinished(head, len(sizes), sum(sizes), holder_of(parts_path(target) / LOCK_NAME))
+
+
+def _text_checksum(text: str) -> str:
+    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

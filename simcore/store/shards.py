@@ -1,0 +1,211 @@
+"""Shards: closed files that hold finished blocks until the results file is assembled from them.
+
+A shard is written under a temporary name, flushed to the disk and renamed: what bears its name was written to
+its end. It is no HDF5 file, so that nothing but appending bytes can go wrong, and it proves itself::
+
+    simcore-shard 1\\n
+    length of the header in bytes, 16 decimal digits, \\n
+    header: JSON, one entry per block with the paths, offsets and lengths of its chunks
+    the chunks of all blocks, one after another, as they will be in the results file
+    BLAKE2b of everything before, 32 bytes
+
+The header names the *rows* that the shard belongs to (`simcore.runner.request.RunRequest.rows_id`): two runs with the
+same name have the same numbers in every replicate that both hold, so a left-over of another run is never taken for one
+of this.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import itertools
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Final
+
+from simcore.errors import ResultsError
+from simcore.store.blocks import Chunk, EncodedBlock
+from simcore.store.target import sync_folder
+
+_MAGIC: Final = b"simcore-shard 1\n"
+_LENGTH_DIGITS: Final = 16
+_DIGEST_BYTES: Final = 32
+_PIECE: Final = 2**20
+TEMPORARY_SUFFIX: Final = ".tmp"
+LARGEST_HEADER: Final = 256 * 2**20
+"""Bytes; a block of 1,000 chunks has a header of about 0.1 MB."""
+
+_PLAIN: Final = (
+    "first_row",
+    "rows",
+    "seconds",
+    "agents",
+    "held_shares",
+    "checksum",
+    "theta_rows",
+    "theta_checksums",
+    "tally",
+    "uncompressed_bytes",
+    "encoded_bytes",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ShardEntry:
+    """Where a block lies within a shard.
+
+    Attributes
+    ----------
+    path : Path
+    position : int
+        Of its first chunk in the file [bytes].
+    facts : dict
+        The block's entry of the header.
+    """
+
+    path: Path
+    position: int
+    facts: dict[str, Any]
+
+    @property
+    def first_row(self) -> int:
+        """First replicate of the block."""
+        return int(self.facts["first_row"])
+
+    @property
+    def rows(self) -> int:
+        """Replicates of the block."""
+        return int(self.facts["rows"])
+
+
+def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mark: str = "") -> None:
+    """Write blocks into a new shard; when this returns the disk has it.
+
+    Parameters
+    ----------
+    path : Path
+        Its final name.
+    rows_id : str
+        Which rows these are.
+    blocks : sequence of EncodedBlock
+    mark : str
+        Part of the temporary name, where several processes may write the same shard at once.
+
+    Raises
+    ------
+    OSError
+        The disk is full or failed; no shard is left behind.
+    """
+    described = [
+        {
+            **{name: getattr(block, name) for name in _PLAIN},
+            "chunks": [[place, list(offset), len(data)] for place, offset, data in block.chunks],
+        }
+        for block in blocks
+    ]
+    header = json.dumps({"rows_id": rows_id, "blocks": described}, separators=(",", ":")).encode()
+    pieces = itertools.chain(
+        [_MAGIC, b"%0*d\n" % (_LENGTH_DIGITS, len(header)), header],
+        (data for block in blocks for _, _, data in block.chunks),
+    )
+    temporary = path.with_name(path.name + (f".{mark}" if mark else "") + TEMPORARY_SUFFIX)
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    try:
+        with temporary.open("wb") as stream:
+            for piece in pieces:
+                digest.update(piece)
+                stream.write(piece)
+            stream.write(digest.digest())
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.rename(temporary, path)
+        sync_folder(path.parent)
+    except OSError:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def read_shard_entries(path: Path, rows_id: str) -> list[ShardEntry]:
+    """Check a shard from its first byte to its last and return what it holds.
+
+    Parameters
+    ----------
+    path : Path
+    rows_id : str
+        Which rows are wanted.
+
+    Raises
+    ------
+    ResultsError
+        The shard is damaged, or holds rows of another run. Memory is bounded by the header.
+    """
+    try:
+        with path.open("rb") as stream:
+            header, position = _read_header(stream)
+            _check_digest(stream)
+    except (OSError, ValueError) as problem:
+        raise ResultsError(f"{path}: is a damaged shard ({problem})") from problem
+    if header.get("rows_id") != rows_id:
+        raise ResultsError(f"{path}: is a shard of another run")
+    entries = []
+    for facts in header["blocks"]:  # the digest agrees, so this is what was written
+        entries.append(ShardEntry(path, position, facts))
+        position += sum(length for _, _, length in facts["chunks"])
+    return entries
+
+
+def read_shard_block(entry: ShardEntry) -> EncodedBlock:
+    """Return a block of a shard that `read_shard_entries` has checked.
+
+    Raises
+    ------
+    ResultsError
+        The shard changed or went away since.
+    """
+    chunks: list[Chunk] = []
+    try:
+        with entry.path.open("rb") as stream:
+            stream.seek(entry.position)
+            for place, offset, length in entry.facts["chunks"]:
+                data = stream.read(length)
+                if len(data) != length:
+                    raise ValueError("cut short")
+                chunks.append((place, tuple(offset), data))
+    except (OSError, ValueError) as problem:
+        raise ResultsError(f"{entry.path}: is a damaged shard ({problem})") from problem
+    facts = {name: entry.facts[name] for name in _PLAIN}
+    facts["theta_checksums"] = tuple(facts["theta_checksums"])
+    return EncodedBlock(**facts, chunks=tuple(chunks))
+
+
+def _read_header(stream: BinaryIO) -> tuple[dict[str, Any], int]:
+    """Return the header and the position of the first chunk."""
+    if stream.read(len(_MAGIC)) != _MAGIC:
+        raise ValueError("no shard of this version")
+    digits = stream.read(_LENGTH_DIGITS + 1)
+    if not digits[:-1].isdigit() or int(digits[:-1]) > LARGEST_HEADER:
+        raise ValueError("length of the header")
+    length = int(digits[:-1])
+    text = stream.read(length)
+    if len(text) != length:
+        raise ValueError("cut short")
+    header = json.loads(text)
+    if not isinstance(header, dict) or not isinstance(header.get("blocks"), list):
+        raise ValueError("header")
+    return header, stream.tell()
+
+
+def _check_digest(stream: BinaryIO) -> None:
+    """Compare the whole file with the digest at its end, piece by piece."""
+    left = stream.seek(0, os.SEEK_END) - _DIGEST_BYTES
+    stream.seek(0)
+    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    while left > 0 and (piece := stream.read(min(left, _PIECE))):
+        digest.update(piece)
+        left -= len(piece)
+    if left or stream.read() != digest.digest():
+        raise ValueError("differs from what was written")
