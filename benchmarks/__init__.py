@@ -9,6 +9,7 @@ many replicates and returns the stored counts.
   `plain_python`, `mesa_agents` and `starsim_agents` are the peers.
 * `correctness` compares with `simcore.expected`, `timing` alternates and times, `comparison` puts a case together.
 * `expected_timing`, `store_speed`, `start_up`, `curves` and `machine` measure the rest.
+* `chunk_shapes` and `chunk_filters` measure the chunks of the results file (``python -m benchmarks.chunk_shapes``).
 * `program` runs a plan and makes the report, `report` and `figure` show it, `command_line` is the verb.
 """
 

@@ -13,7 +13,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from simcore.cli import checking, continuing, describing, expecting, listing, running, showing, verifying, warming
+from simcore.cli import (
+    checking,
+    continuing,
+    describing,
+    expecting,
+    listing,
+    rerunning,
+    running,
+    showing,
+    verifying,
+    warming,
+)
 from simcore.cli.elsewhere import VERBS, VerbElsewhere, entries
 from simcore.cli.interruption import INTERRUPTED, StoppedAtOnce
 from simcore.cli.terminal import one_line, show, talk
@@ -146,6 +157,7 @@ app.command("check")(checking.check_verb)
 app.command("run")(running.run_verb)
 app.command("resume")(continuing.resume_verb)
 app.command("extend")(continuing.extend_verb)
+app.command("rerun")(rerunning.rerun_verb)
 app.command("info")(describing.info_verb)
 app.command("expected")(expecting.expected_verb)
 app.command("verify")(verifying.verify_verb)

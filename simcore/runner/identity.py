@@ -31,14 +31,14 @@ UNTIL_IDENTITY = ("until", "until_minimum")  # absent from a run without a stopp
 # Versions on which bits may depend (docs/architecture.md, "Random numbers are addresses").
 NUMERICAL_ENVIRONMENT = ("numpy", "numba", "llvmlite", "scipy", "cpu_target", "cpu_features")
 
-_BEFORE_DESIGNS: dict[str, Attribute] = {"design": RANDOM, "randomisation": 0}  # of a file that does not say
+BEFORE_DESIGNS: dict[str, Attribute] = {"design": RANDOM, "randomisation": 0}  # of a file that does not say
 
 Attributes = Mapping[str, Attribute]
 
 
 def completed(attributes: Attributes) -> dict[str, Attribute]:
     """Return stored attributes with what older files leave out."""
-    return {**_BEFORE_DESIGNS, **attributes}
+    return {**BEFORE_DESIGNS, **attributes}
 
 
 def differences(stored: Attributes, wanted: Attributes) -> list[str]:
