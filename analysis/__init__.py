@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from analysis.convergence import Convergence, follow_convergence
     from analysis.difference.attribution import Attribution, attribute
     from analysis.difference.changes import Change, list_changes
+    from analysis.exporting.export import Export, export
     from analysis.figures import funnel, save_funnel
     from analysis.quantity import Estimate, Interval, Quantity
     from analysis.randomisations import DesignError, design_error
@@ -38,6 +39,7 @@ _LAZY = {
     "Contrast": "analysis.contrasts",
     "Convergence": "analysis.convergence",
     "Estimate": "analysis.quantity",
+    "Export": "analysis.exporting.export",
     "Interval": "analysis.quantity",
     "Quantity": "analysis.quantity",
     "Study": "analysis.cohorts.study",
@@ -48,6 +50,7 @@ _LAZY = {
     "compare_cohorts": "analysis.cohorts.comparison",
     "design_error": "analysis.randomisations",
     "contrast": "analysis.contrasts",
+    "export": "analysis.exporting.export",
     "follow_convergence": "analysis.convergence",
     "funnel": "analysis.figures",
     "list_changes": "analysis.difference.changes",
@@ -70,6 +73,7 @@ __all__ = [
     "Convergence",
     "DesignError",
     "Estimate",
+    "Export",
     "Interval",
     "Quantity",
     "Study",
@@ -80,6 +84,7 @@ __all__ = [
     "compare_cohorts",
     "contrast",
     "design_error",
+    "export",
     "follow_convergence",
     "funnel",
     "list_changes",

@@ -7,7 +7,6 @@ standard error; mistakes are raised as `simcore.errors.UserError`, which the com
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
     from simcore.store import Results
 
 FIGURE_FORMATS = (".png", ".pdf", ".svg")
-_ARGUMENT = re.compile(r"(?P<name>\w+) = '?(?P<value>[^':]*)'?: (?P<rest>.*)", re.DOTALL)
+_ARGUMENT = re.compile(r"(?P<name>\w+) = (?:'(?P<quoted>[^']*)'|(?P<bare>[^':]*)): (?P<rest>.*)", re.DOTALL)
 
 
 def summary(
@@ -45,6 +44,7 @@ def summary(
 ) -> None:
     """Show the funnel of a results file: persons, at risk, trafficked, bound, journey points, outcomes."""
     from analysis.summaries import LEVELS, summarize
+    from simcore.cli.terminal import show_json_text, talk
     from simcore.cli.waiting import waiting
     from simcore.store import open_results
 
@@ -59,7 +59,7 @@ def summary(
         with waiting(f"reading {results.replicates:,} replicates"):
             found = summarize(results, by=axes, levels=level or LEVELS, quantities=quantities)
     if as_json:
-        sys.stdout.write(found.to_json() + "\n")
+        show_json_text(found.to_json())
     else:
         from analysis.tables import print_summary
 
@@ -68,7 +68,7 @@ def summary(
         from analysis.figures import save_funnel
 
         save_funnel(found, figure, exact=exact)
-        sys.stderr.write(f"figure: {figure}\n")
+        talk(f"figure: {figure}")
 
 
 def headline(results: Results) -> RenderableType:
@@ -115,7 +115,8 @@ def naming_options(**options: str) -> Iterator[None]:
         found = _ARGUMENT.match(str(error))
         if found is None or found["name"] not in options:
             raise
-        raise UserError(f"{options[found['name']]} {found['value']}: {found['rest']}") from None
+        value = found["bare"] if found["quoted"] is None else found["quoted"]
+        raise UserError(f"{options[found['name']]} {value}: {found['rest']}") from None
 
 
 def check_levels(levels: Sequence[float] | None) -> None:

@@ -97,8 +97,9 @@ def read_roles(results: Documented) -> Roles:
             labels={name: _texts(table) for name, table in levels.items()},
             outside=_outside(scenario),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as problem:
-        raise ResultsError(f"{place}: the scenario inside is not understood ({problem})") from problem
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        reason = (str(problem).splitlines() or [""])[0][:200]
+        raise ResultsError(f"{place}: the scenario inside is not understood ({reason})") from problem
 
 
 def _texts(table: Mapping[str, Mapping[str, Any]]) -> dict[str, str]:

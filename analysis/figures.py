@@ -10,6 +10,7 @@ from __future__ import annotations
 import io
 import math
 import textwrap
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,10 +18,12 @@ from typing import TYPE_CHECKING, Any
 from analysis.number_format import HIDDEN, SMALL_CELL, is_small, show_estimate, show_interval
 from analysis.quantity import Quantity, percent
 from analysis.summaries import STATEMENT
+from simcore.cli.terminal import one_line, visible
 from simcore.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
     from analysis.summaries import Summary
 
@@ -106,13 +109,29 @@ def save_figure(axes: Axes, path: str | Path) -> Path:
     target = Path(path)
     figure = axes.get_figure(root=True)
     assert figure is not None
-    image = io.BytesIO()
     try:
-        figure.savefig(image, format=target.suffix.removeprefix(".").lower(), dpi=_DPI)
-        target.write_bytes(image.getvalue())
+        target.write_bytes(figure_image(figure, target))
     except (OSError, ValueError) as problem:
         raise UserError(f"{target}: cannot be written: {(str(problem).splitlines() or [''])[0]}") from None
     return target
+
+
+def figure_image(figure: Figure, path: Path) -> bytes:
+    """Return a figure as the content of a file whose ending is the format.
+
+    Its texts come from scenarios: characters that are not printable are written as escapes, and what the font lacks is
+    left to look like what it is, without a warning for every letter.
+    """
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        assert isinstance(text, Text)
+        text.set_text(visible(text.get_text()))
+    image = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from", category=UserWarning)
+        figure.savefig(image, format=path.suffix.removeprefix(".").lower(), dpi=_DPI)
+    return image.getvalue()
 
 
 def axes_of_rows(rows: int, *, row: float, width: float, margins: Mapping[str, float]) -> Axes:
@@ -219,7 +238,7 @@ def _write_outside(ax: Axes, corner: tuple[float, float], points: tuple[float, f
 
 
 def _row_label(quantity: Quantity) -> str:
-    label = quantity.label + (" (events)" if quantity.kind == "events" else "")
+    label = one_line(quantity.label) + (" (events)" if quantity.kind == "events" else "")
     return textwrap.fill(textwrap.shorten(label, 2 * _LABEL_WIDTH, placeholder=" ..."), _LABEL_WIDTH)
 
 

@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import UserError, nearest
+from simcore.errors import ResultsError, UserError, nearest
 
 if TYPE_CHECKING:
     from analysis.embedded import Roles
@@ -93,12 +93,25 @@ class Labelled(Protocol):
         ...
 
 
+def _place(labels: Sequence[str], name: str, what: str) -> int:
+    """Return where a role's label stands; the scenario inside a damaged file may name others than its counts have."""
+    if name not in labels:
+        raise ResultsError(f"the scenario inside the results names the {what} {name!r}, which is not stored")
+    return labels.index(name)
+
+
 def all_stages(results: Labelled, roles: Roles) -> tuple[Stage, ...]:
-    """Return every stage that a results file can give, in the order of the journey."""
+    """Return every stage that a results file can give, in the order of the journey.
+
+    Raises
+    ------
+    ResultsError
+        If the roles name a label that is not stored.
+    """
     destinations, points = results.labels("dest"), results.labels("point")
     states, attempts = results.labels("absorbing"), results.labels("attempt")
-    bound, arrival = destinations.index(roles.bound), states.index(roles.arrival)
-    returned = states.index(roles.returned)
+    bound = _place(destinations, roles.bound, "destination")
+    arrival, returned = (_place(states, name, "outcome") for name in (roles.arrival, roles.returned))
 
     def bound_count(counts: Counts) -> NDArray[np.float64]:
         return _one("destination", bound)(counts)

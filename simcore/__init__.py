@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from simcore.model import compile_model
     from simcore.moments import Moments, expected
     from simcore.rewards import RewardMoments, expected_rewards
-    from simcore.runner import Progress, RunInterrupted, extend, resume, run
+    from simcore.runner import Progress, Rerun, RunInterrupted, extend, rerun, resume, run
     from simcore.scenario import Scenario, list_scenarios, load_scenario
     from simcore.scenario.rewards import Reward
     from simcore.store import Results, open_results
@@ -38,6 +38,7 @@ _LAZY = {
     "ResultsError": "simcore.errors",
     "Reward": "simcore.scenario.rewards",
     "RewardMoments": "simcore.rewards",
+    "Rerun": "simcore.runner",
     "RunInterrupted": "simcore.runner",
     "Scenario": "simcore.scenario",
     "ScenarioError": "simcore.errors",
@@ -49,6 +50,7 @@ _LAZY = {
     "list_scenarios": "simcore.scenario",
     "load_scenario": "simcore.scenario",
     "open_results": "simcore.store",
+    "rerun": "simcore.runner",
     "resume": "simcore.runner",
     "run": "simcore.runner",
 }
@@ -56,6 +58,7 @@ _LAZY = {
 __all__ = [
     "Moments",
     "Progress",
+    "Rerun",
     "Results",
     "ResultsError",
     "Reward",
@@ -72,6 +75,7 @@ __all__ = [
     "list_scenarios",
     "load_scenario",
     "open_results",
+    "rerun",
     "resume",
     "run",
 ]

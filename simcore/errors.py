@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from itertools import islice
+
+# Comparing takes time with the number of words, and with their lengths squared.
+_MOST_COMPARED, _LONGEST_COMPARED = 2_000, 100
 
 
 class UserError(Exception):
@@ -18,7 +22,14 @@ class ResultsError(UserError):
     """A results file that cannot be read, written or used for what was asked."""
 
 
+class UnfinishedError(ResultsError):
+    """This very run was begun and did not end: `simcore.resume` goes on with it."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``"; did you mean 'x'?"`` for the closest known word, else an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    if len(word) > _LONGEST_COMPARED:
+        return ""
+    words = [other for other in islice(known, _MOST_COMPARED) if len(other) <= _LONGEST_COMPARED]
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""

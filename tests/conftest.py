@@ -14,9 +14,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.faults.reporting import pytest_terminal_summary
+
 if TYPE_CHECKING:
     from simcore.model import CompiledModel
     from simcore.scenario import Scenario
+
+__all__ = ["pytest_terminal_summary"]
 
 SEED = int(os.environ.get("SIMCORE_TEST_SEED", "20050701"))
 ROOT = Path(__file__).parents[1]

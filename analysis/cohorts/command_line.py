@@ -106,8 +106,8 @@ def cohorts(
         except StudyInterrupted as stop:
             done = len(stop.study.finished)
             talk(
-                f"kept {done} of {len(stop.study.entries)} members in {output}; go on with the same command: "
-                f"{stop.member} is begun anew, with the same numbers (seed {stop.study.seed})"
+                f"kept {done} of {len(stop.study.entries)} members in {output}, and what is finished of {stop.member}; "
+                f"go on with the same command (seed {stop.study.seed})"
             )
             return INTERRUPTED
     _report(study, exact=exact, as_json=as_json, figure=figure)
@@ -152,7 +152,6 @@ def _run(
 ) -> Study:
     from analysis.cohorts.study import StudyInterrupted, open_study, run_members
     from simcore.store.provenance import command_line
-    from simcore.store.target import partial_path
 
     study = open_study(folder, members, seed, options, secrets.randbits(_DRAWN_SEED_BITS))
     talk(f"seed {study.seed}")
@@ -175,7 +174,6 @@ def _run(
         try:
             run_members(study, members, threads=threads, begin=begin, progress=progress, command_line=command_line())
         except (KeyboardInterrupt, StoppedAtOnce):
-            partial_path(study.path(at_work)).unlink(missing_ok=True)
             raise StudyInterrupted(study, at_work.name) from None
     if not quiet:
         talk(

@@ -5,12 +5,12 @@ Drawn on `matplotlib.figure.Figure`; colours are those of Okabe and Ito (2008).
 
 from __future__ import annotations
 
-import io
 import math
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.figures import figure_image
 from analysis.quantity import percent
 from analysis.summaries import STATEMENT
 from simcore.errors import UserError
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 _COLOURS = {"persons": "#0072B2", "events": "#D55E00", "ratio": "#009E73"}
 _GREY = "#595959"
-_DPI = 150
 _LABEL_WIDTH = 16
 
 
@@ -70,10 +69,8 @@ def save_cohorts(comparison: Comparison, path: Path) -> None:
     UserError
         If the file cannot be written.
     """
-    image = io.BytesIO()
     try:
-        cohort_figure(comparison).savefig(image, format=path.suffix.removeprefix(".").lower(), dpi=_DPI)
-        path.write_bytes(image.getvalue())
+        path.write_bytes(figure_image(cohort_figure(comparison), path))
     except OSError as problem:
         raise UserError(f"{path}: cannot be written: {(str(problem).splitlines() or [''])[0]}") from None
 

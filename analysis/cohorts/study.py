@@ -1,8 +1,9 @@
 """The folder of a study: an index of what, when and with which random numbers, and one results file per member.
 
 All members run with one seed, so parameters and persons that they have in common get the same random numbers. The
-index (``study.json``) is written anew, whole, whenever a member is finished. Finished members are not run again: the
-runner itself compares scenario, seed and options with those in the file.
+index (``study.json``) is written anew, whole, whenever a member is finished. Finished members are not run again, and
+one that was interrupted or killed is gone on with: the runner itself compares scenario, seed and options with those in
+the file, or in the folder of the unfinished run.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from analysis.cohorts.members import Member
-from simcore.errors import ResultsError, UserError
+from simcore.errors import ResultsError, UnfinishedError, UserError
 from simcore.store.provenance import utc_now
 
 if TYPE_CHECKING:
     from simcore.runner import Progress
+    from simcore.store import Results
 
 INDEX = "study.json"
 FILETYPE = "simcore-cohorts"
@@ -112,7 +114,7 @@ class Study:
 
 
 class StudyInterrupted(Exception):
-    """The study was interrupted; finished members are kept. ``study`` is as it stands, ``member`` was at work."""
+    """The study was interrupted; what is finished is kept. ``study`` is as it stands, ``member`` was at work."""
 
     def __init__(self, study: Study, member: str) -> None:
         super().__init__("interrupted")
@@ -205,7 +207,7 @@ def open_study(
         study = read_study(folder)
         if study.finished:
             _check_fits(study, seed, options)
-        else:  # nothing is lost by another wish
+        else:  # another wish changes nothing here; blocks of an unfinished member are the runner's to defend
             study.seed = study.seed if seed is None else seed
             study.options, study.entries = dict(options), []
     elif any(folder.iterdir()):
@@ -255,7 +257,7 @@ def run_members(
     progress: Callable[[Progress], None] | None = None,
     command_line: str = "",
 ) -> None:
-    """Run the members that are not finished, in order, and write the index after each.
+    """Run the members that are not finished, or go on with them, in order, and write the index after each.
 
     Parameters
     ----------
@@ -265,7 +267,7 @@ def run_members(
     threads : int, optional
         As in `simcore.run`.
     begin : callable, optional
-        Called before each member with its number from 1, its entry, and whether its results are there already.
+        Called before each member with its number from 1, its entry, and whether its results are there already, whole.
     progress : callable, optional
         As in `simcore.run`; it may raise KeyboardInterrupt.
     command_line : str, optional
@@ -274,34 +276,25 @@ def run_members(
     Raises
     ------
     StudyInterrupted
-        On KeyboardInterrupt. Finished members are kept; the one at work is begun anew the next time.
+        On KeyboardInterrupt. Finished members are kept, and finished blocks of the one at work, which is gone on with
+        the next time.
     ResultsError
-        If a results file is not that of the member, or cannot be written.
+        If a results file, or the folder of an unfinished run, is not that of the member, or cannot be written or gone
+        on with.
     """
-    import simcore
     from simcore.runner import RunInterrupted
 
     entries = {entry.name: entry for entry in study.entries}
     for number, member in enumerate(members, start=1):
         entry = entries[member.name]
         target = study.path(entry)
-        _drop_unfinished(target)
         if begin is not None:
-            begin(number, entry, target.exists())
+            begin(number, entry, _is_whole(target))
         try:
-            results = simcore.run(
-                member.scenario,
-                **run_arguments(study.options),
-                seed=study.seed,
-                output=target,
-                threads=threads,
-                progress=progress,
-                command_line=command_line,
-            )
+            results = _run_or_go_on(study, member, target, threads, progress, command_line)
         except RunInterrupted as stop:
             if stop.results is not None:
                 stop.results.close()
-            _drop_unfinished(target)
             raise StudyInterrupted(study, entry.name) from None
         except KeyboardInterrupt:
             raise StudyInterrupted(study, entry.name) from None
@@ -316,13 +309,30 @@ def run_arguments(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if name == "nested" else value for name, value in options.items() if value is not None}
 
 
-def _drop_unfinished(target: Path) -> None:
-    """Take away results of an interrupted member: it is run anew, with the same numbers."""
+def _run_or_go_on(
+    study: Study,
+    member: Member,
+    target: Path,
+    threads: int | None,
+    progress: Callable[[Progress], None] | None,
+    command_line: str,
+) -> Results:
+    """Run a member, or go on with this very run where it did not end; a run of anything else there is refused."""
+    import simcore
+
+    how: dict[str, Any] = {"threads": threads, "progress": progress, "command_line": command_line}
+    try:
+        options = run_arguments(study.options)
+        return simcore.run(member.scenario, **options, seed=study.seed, output=target, **how)
+    except UnfinishedError:
+        return simcore.resume(target, **how)
+
+
+def _is_whole(target: Path) -> bool:
+    """Whether the results of a member are there, finished."""
     from simcore.store import open_results
 
     if not target.exists():
-        return
+        return False
     with open_results(target) as results:
-        unfinished = results.status != COMPLETE
-    if unfinished:
-        target.unlink()
+        return results.status == COMPLETE

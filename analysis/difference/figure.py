@@ -7,13 +7,13 @@ that no window and no global state is touched; colours are those of Okabe and It
 
 from __future__ import annotations
 
-import io
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from analysis.figures import figure_image
 from analysis.summaries import STATEMENT
 from simcore.errors import UserError
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from analysis.difference.attribution import Attributed, Attribution
 
 _UP, _DOWN, _END, _GREY = "#009E73", "#D55E00", "#0072B2", "#595959"
-_DPI = 150
 _LABEL_WIDTH = 34
 _WIDTH = 12.0
 _ROW, _MARGIN = 0.30, 1.15  # inches
@@ -93,10 +92,8 @@ def save_waterfall(attribution: Attribution, names: tuple[str, str], path: Path)
     UserError
         If there is nothing to draw or the file cannot be written.
     """
-    image = io.BytesIO()
     try:
-        waterfall(attribution, names).savefig(image, format=path.suffix.removeprefix(".").lower(), dpi=_DPI)
-        path.write_bytes(image.getvalue())
+        path.write_bytes(figure_image(waterfall(attribution, names), path))
     except OSError as problem:
         raise UserError(f"{path}: cannot be written: {(str(problem).splitlines() or [''])[0]}") from None
 
@@ -138,7 +135,7 @@ def _draw(ax: Axes, panel: Attributed, attribution: Attribution, names: tuple[st
     ax.set_yticks(range(last + 1), labels if with_labels else [""] * (last + 1), fontsize=8.5, parse_math=False)
     what = "geometric mean, logarithmic axis" if is_log else "mean"
     title = panel.output.label[0].upper() + panel.output.label[1:]
-    ax.set_title(f"{title} ({what})", fontsize=9.5, loc="left")
+    ax.set_title(f"{title} ({what})", fontsize=9.5, loc="left", parse_math=False)
     if is_log:
         low, high = ax.get_xlim()
         ticks = [tick for tick in MaxNLocator(6).tick_values(10.0**low, 10.0**high) if 10.0**low <= tick <= 10.0**high]

@@ -7,7 +7,6 @@ the new distribution may not reach where the stored one could not draw: there is
 from __future__ import annotations
 
 import math
-import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,16 +59,13 @@ def patch_layer(path: Path) -> Layer:
     UserError
         If it changes anything but parameters.
     """
-    from simcore.errors import ScenarioError
     from simcore.scenario.finding import read_toml_text, shown_path
     from simcore.scenario.patches import Layer
+    from simcore.scenario.reading import parse_toml
 
     shown = shown_path(path)
     text = read_toml_text(path, shown)
-    try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ScenarioError(f"{shown}: not TOML: {' '.join(str(error).split())}") from None
+    data = parse_toml(text, shown)
     others = [key for key in data if key not in (*_NOT_TAKEN, "parameters")]
     if others:
         raise UserError(

@@ -23,6 +23,7 @@ from analysis.variance.parts import (
     SHARED,
 )
 from analysis.variance.rendering import ORDER, TITLES, output_name, shown_parts
+from simcore.cli.terminal import one_line
 from simcore.errors import UserError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def variance_bars(split: VarianceSplit, ax: Axes | None = None) -> Axes:
         _draw_interval(ax, place, output)
     ax.set_xlim(0.0, 1.0)
     ax.set_ylim(len(outputs) - 0.4, -0.6)
-    labels_of_outputs = [textwrap.shorten(_row_name(output), 40, placeholder=" ...") for output in outputs]
+    labels_of_outputs = [textwrap.shorten(one_line(_row_name(output)), 40, placeholder=" ...") for output in outputs]
     ax.set_yticks(range(len(outputs)), labels_of_outputs, fontsize=8.5, parse_math=False)
     ax.set_xticks([0.0, 0.25, 0.5, 0.75, 1.0], ["0 %", "25 %", "50 %", "75 %", "100 %"], fontsize=8.5)
     ax.tick_params(axis="y", length=0)

@@ -70,6 +70,15 @@ Threads = Annotated[
     str | None,
     typer.Option("--threads", "-j", metavar="N", help="Threads; default: one per processor.", show_default=False),
 ]
+Dask = Annotated[
+    str | None,
+    typer.Option(
+        "--dask",
+        metavar="ADDRESS|local:N",
+        help="Compute on a Dask cluster, or by N processes here; the numbers are the same.",
+        show_default=False,
+    ),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the seed and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON, and nothing else, to stdout.")]
 Seed = Annotated[
@@ -231,6 +240,22 @@ def read_loops(replicates: str | None, nested: str | None, design: str) -> tuple
 def read_threads(text: str | None) -> int | None:
     """Return a number of threads, None for one per processor."""
     return None if text is None else read_whole(text, "--threads", 1, LARGEST_THREADS)
+
+
+def read_workers(threads: str | None, dask: str | None) -> dict[str, Any]:
+    """Return the arguments ``threads`` and ``dask`` that were typed.
+
+    Raises
+    ------
+    UserError
+        If both were.
+    """
+    if threads is not None and dask is not None:
+        raise UserError(
+            f"--threads {one_line(threads)} --dask {one_line(dask)}: threads are those of this process; how many a "
+            "Dask worker has is decided where it is started (local:4x2: four processes of two threads)"
+        )
+    return {"threads": read_threads(threads), "dask": dask}
 
 
 def check_engine_options(engine: str, walker: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from simcore.cli.arguments import Nested, Quiet, Threads, fitting_sets, read_count, read_nested, read_threads
+from simcore.cli.arguments import Dask, Nested, Quiet, Threads, fitting_sets, read_count, read_nested, read_workers
 from simcore.cli.figures import whole
 from simcore.cli.outcome import carry_out
 from simcore.cli.terminal import talk
@@ -35,6 +35,7 @@ Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Say more.")]
 def resume_verb(
     file: ResultsFile,
     threads: Threads = None,
+    dask: Dask = None,
     repair: Repair = False,
     other_environment: OtherEnvironment = False,
     quiet: Quiet = False,
@@ -44,7 +45,7 @@ def resume_verb(
     import simcore
     from simcore.store.provenance import command_line
 
-    options = _options(threads, repair, other_environment, quiet, verbose)
+    options = _options(threads, dask, repair, other_environment, quiet, verbose)
     replicates = _replicates_of(file)
     if not quiet:
         talk(f"{file}: going on up to {whole(replicates)} replicates")
@@ -64,6 +65,7 @@ def extend_verb(
     ] = None,
     nested: Nested = None,
     threads: Threads = None,
+    dask: Dask = None,
     repair: Repair = False,
     other_environment: OtherEnvironment = False,
     quiet: Quiet = False,
@@ -74,7 +76,7 @@ def extend_verb(
     from simcore.store import open_results
     from simcore.store.provenance import command_line
 
-    options = _options(threads, repair, other_environment, quiet, verbose)
+    options = _options(threads, dask, repair, other_environment, quiet, verbose)
     if (replicates is None) == (nested is None):
         raise UserError("give either -n REPLICATES or --nested OUTERxINNER (in all, not in addition)")
     outer, inner = (read_count(replicates, "-n"), 1) if replicates is not None else read_nested(nested or "")
@@ -98,11 +100,13 @@ def extend_verb(
     return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose)
 
 
-def _options(threads: str | None, repair: bool, other_environment: bool, quiet: bool, verbose: bool) -> dict[str, Any]:
+def _options(
+    threads: str | None, dask: str | None, repair: bool, other_environment: bool, quiet: bool, verbose: bool
+) -> dict[str, Any]:
     """Return the arguments that both verbs hand on."""
     if quiet and verbose:
         raise UserError("give either --quiet or --verbose, not both")
-    return {"threads": read_threads(threads), "repair": repair, "other_environment": other_environment}
+    return {**read_workers(threads, dask), "repair": repair, "other_environment": other_environment}
 
 
 def _replicates_of(file: Path) -> int:

@@ -68,6 +68,14 @@ def _grouped(attributes: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 def _value(key: str, value: Any) -> str:
+    """Return an attribute for people; one that is not what its name promises, as it is."""
+    try:
+        return _formatted(key, value)
+    except (TypeError, ValueError, OverflowError):
+        return str(value)
+
+
+def _formatted(key: str, value: Any) -> str:
     match key:
         case "until_estimate" | "until_mcse":
             return ", ".join(figure(float(number)) for number in value)
@@ -95,9 +103,9 @@ def _value(key: str, value: Any) -> str:
 
 
 def _ledger(results: Results) -> dict[str, Any]:
-    ledger = results.ledger()
+    ledger = results.ledger_columns()
     return {
-        "blocks": len(ledger),
+        "blocks": len(ledger["rows"]),
         "replicates": int(ledger["rows"].sum()),
         "seconds": float(ledger["seconds"].sum()),
         "agents": int(ledger["agents"].sum()),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
 from simcore.cli.arguments import Json
@@ -13,15 +12,16 @@ from simcore.errors import UserError
 def _cohort_year(path: Path) -> int | None:
     """Return the cohort year that a scenario file states, else that of its base; None if neither can be read."""
     from simcore.scenario.finding import find_scenario, read_toml_text, shown_path
+    from simcore.scenario.reading import parse_toml
 
     for _ in range(20):  # bases of bases; a file that is its own base is found out when it is loaded
         try:
-            data = tomllib.loads(read_toml_text(path, shown_path(path)))
+            data = parse_toml(read_toml_text(path, shown_path(path)), shown_path(path))
             if "cohort_year" in data or "base" not in data:
                 year = data.get("cohort_year")
                 return year if isinstance(year, int) else None
             path = find_scenario(str(data["base"]), beside=path.parent)
-        except (UserError, tomllib.TOMLDecodeError):
+        except UserError:
             return None
     return None
 

@@ -30,7 +30,7 @@ class ProgressBar:
             TextColumn("{task.description}"),
             BarColumn(),
             TaskProgressColumn(),
-            TextColumn("{task.fields[rates]}"),
+            TextColumn("{task.fields[rates]}", markup=False),  # may name a quantity, such as reached[HUB]
             TimeRemainingColumn(),
             TextColumn("left"),
             console=Console(stderr=True),
@@ -57,7 +57,7 @@ class ProgressBar:
         computed = progress.replicates_done - progress.replicates_stored
         speed = self._bar.tasks[0].speed or computed / progress.seconds
         agents = progress.agents / max(1, progress.replicates_done) * speed
-        rates = f"{figure(speed)} replicates/s, {figure(agents / 1e6)} million agents/s"
+        rates = [f"{figure(speed)} replicates/s, {figure(agents / 1e6)} million agents/s"] if computed else []
         if progress.standing:
-            rates += f", {progress.standing}"
-        self._bar.update(self._task, completed=progress.replicates_done, rates=rates)
+            rates.append(progress.standing)
+        self._bar.update(self._task, completed=progress.replicates_done, rates=", ".join(rates))

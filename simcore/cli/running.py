@@ -14,6 +14,7 @@ import typer
 
 from simcore.cli.arguments import (
     LARGEST_COUNT,
+    Dask,
     DesignName,
     Engine,
     Nested,
@@ -31,8 +32,8 @@ from simcore.cli.arguments import (
     read_design,
     read_loops,
     read_seed,
-    read_threads,
     read_whole,
+    read_workers,
 )
 from simcore.cli.figures import whole
 from simcore.cli.interruption import Interruption
@@ -85,6 +86,7 @@ def run_verb(
     engine: Engine = "agent",
     walker: Walker = "collapsed",
     threads: Threads = None,
+    dask: Dask = None,
     settings: Settings = None,
     store_by: Annotated[
         str | None,
@@ -132,7 +134,7 @@ def run_verb(
         **chosen_design,
         "engine": engine,
         "walker": walker,
-        "threads": read_threads(threads),
+        **read_workers(threads, dask),
         "store_by": None if store_by is None else read_axes(store_by, "--store-by"),
         "store_ended": store_ended,
         "store_theta": store_theta == "all",
@@ -191,8 +193,9 @@ def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:
     if not os.path.lexists(target):
         check_target(target)
     with Interruption(at_once=True) as interruption:
-        # A pilot has a few replicates only, and the design decides nothing about time or disk.
-        left_out = ("until", "until_minimum", "design", "randomisation")
+        # A pilot has a few replicates only, and the design decides nothing about time or disk. It is run here: how
+        # many workers a cluster will have is not known.
+        left_out = ("until", "until_minimum", "design", "randomisation", "dask")
         options = {name: value for name, value in wish.options.items() if name not in left_out}
         simulate = functools.partial(
             simcore.run, scenario, seed=wish.seed, **options, progress=lambda _: interruption.checkpoint()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import math
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.table import Table
 
+_LONGEST_TALK = 2_000
 _PIPED_WIDTH = 10_000  # a pipe has no edge: nothing is wrapped or cut
 
 
@@ -31,8 +33,11 @@ def one_line(text: str) -> str:
 
 
 def talk(text: str) -> None:
-    """Print a line of talk to stderr."""
-    print(one_line(text), file=sys.stderr, flush=True)  # noqa: T201
+    """Print a line of talk to stderr; of a very long one, its two ends."""
+    line = one_line(text)
+    if len(line) > _LONGEST_TALK:
+        line = f"{line[: _LONGEST_TALK - 305]} ... {line[-300:]}"
+    print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 def _console(file: Any, *, width: int | None = None) -> Console:
@@ -112,8 +117,16 @@ def pairs(values: Mapping[str, str]) -> Table:
 
 def show_json(data: Any) -> None:
     """Print data as JSON to stdout; what is no number becomes null."""
-    text = json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False)
-    sys.stdout.write(text.encode("utf-8", "backslashreplace").decode() + "\n")
+    show_json_text(json.dumps(_finite(data), indent=2, ensure_ascii=False, allow_nan=False))
+
+
+def show_json_text(text: str) -> None:
+    """Print JSON to stdout; characters that a terminal would act on become JSON's own escapes."""
+    sys.stdout.write(re.sub(r"[^\n -~]", _json_character, text) + "\n")
+
+
+def _json_character(found: re.Match[str]) -> str:
+    return found[0] if found[0].isprintable() else json.dumps(found[0], ensure_ascii=True)[1:-1]
 
 
 def _finite(data: Any) -> Any:

@@ -17,7 +17,7 @@ def waiting(text: str) -> Iterator[None]:
         return
     from rich.console import Console
 
-    with Console(stderr=True).status(text):
+    with Console(stderr=True, markup=False).status(text):
         yield
 
 

@@ -7,18 +7,21 @@ the libraries against those that made the beginning, every finished block agains
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from simcore.errors import ResultsError, UserError
 from simcore.model import RESULTS_VERSION
 from simcore.runner.blocks import BLOCK_ROWS, compute_block
+from simcore.runner.cluster import Cluster, chosen_workers
 from simcore.runner.embedding import scenario_of_documents
 from simcore.runner.identity import ROW_IDENTITY, completed, environment_differences
 from simcore.runner.progress import Progress
 from simcore.runner.request import PreparedRun, design_of, going_on, prepare, request_of
-from simcore.runner.run import checked_threads, execute
+from simcore.runner.run import execute
 from simcore.runner.stopping import StoppingRule
 from simcore.store import Results, open_results
 from simcore.store.copying import StoredBlocks
@@ -30,6 +33,9 @@ from simcore.store.provenance import environment, utc_now
 from simcore.store.target import parts_path
 from simcore.uncertainty.design import LATIN_HYPERCUBE, make_design
 
+if TYPE_CHECKING:
+    from distributed import Client
+
 ProgressCall = Callable[[Progress], None]
 # Root attributes that say how a run ended, not what it is.
 _ENDING = (
@@ -38,6 +44,8 @@ _ENDING = (
     "agents_walked",
     "held_shares",
     "threads",
+    "workers",
+    "dask",
     "peak_memory_bytes",
     "seconds_parameters",
     "seconds_replicates",
@@ -55,6 +63,7 @@ def resume(
     output: str | os.PathLike[str],
     *,
     threads: int | None = None,
+    dask: str | Client | None = None,
     repair: bool = False,
     other_environment: bool = False,
     until: StoppingRule | None = None,
@@ -69,6 +78,8 @@ def resume(
         Its results file, whether that exists yet or not.
     threads : int, optional
         Worker threads; by default one per available processor.
+    dask : str or distributed.Client, optional
+        Compute on a cluster instead, as in `run`.
     repair : bool
         Compute damaged blocks again, also those of a file that is complete.
     other_environment : bool
@@ -96,11 +107,11 @@ def resume(
     RunInterrupted
         As in `run`.
     """
-    target, workers = Path(output), checked_threads(threads)
+    target = Path(output)
     if read_head(target) is None and not os.path.lexists(target):
         raise ResultsError(f"{target}: no such file, and no unfinished run beside it ({parts_path(target)})")
-    options = _Options(workers, repair, other_environment, until, progress, command_line)
-    with _Opened(target) as opened:
+    with chosen_workers(threads, dask) as workers, _Opened(target) as opened:
+        options = _Options(workers, repair, other_environment, until, progress, command_line)
         head = opened.head or head_of(opened.results())
         if opened.is_finished(head) and not repair:
             opened.forget_parts()
@@ -114,6 +125,7 @@ def extend(
     replicates: int | None = None,
     nested: tuple[int, int] | None = None,
     threads: int | None = None,
+    dask: str | Client | None = None,
     repair: bool = False,
     other_environment: bool = False,
     progress: ProgressCall | None = None,
@@ -131,7 +143,7 @@ def extend(
         Replicates in all. Give this, or for a nested run ``nested``.
     nested : (int, int), optional
         Parameter sets in all, and as many replicates of each as the file has.
-    threads, repair, other_environment, progress, command_line
+    threads, dask, repair, other_environment, progress, command_line
         As in `resume`.
 
     Returns
@@ -146,14 +158,15 @@ def extend(
     ResultsError, RunInterrupted
         As in `resume`.
     """
-    target, workers = Path(output), checked_threads(threads)
-    options = _Options(workers, repair, other_environment, None, progress, command_line)
+    target = Path(output)
     with open_results(target) as results:  # says what is wrong with it
         attributes, held, loops = results.attributes, results.replicates, results.nested
     outer, inner = _longer(target, attributes, held, loops, replicates, nested)
-    with _Opened(target) as opened:
-        wanted = {name: value for name, value in attributes.items() if name not in (*_ENDING, *_STORE, *_UNTIL)}
-        head = Head(outer * inner, outer, bool(attributes["theta"]), wanted, opened.results().documents())
+    with chosen_workers(threads, dask) as workers, _Opened(target) as opened:
+        options = _Options(workers, repair, other_environment, None, progress, command_line)
+        head = head_of(opened.results())
+        wanted = {name: value for name, value in head.attributes.items() if name not in _UNTIL}
+        head = replace(head, replicates=outer * inner, thetas=outer, attributes=wanted)
         if opened.head is not None and opened.head.replicates != head.replicates:
             raise ResultsError(
                 f"{target}: is being extended to {opened.head.replicates} replicates already; finish that first: "
@@ -198,19 +211,28 @@ def _longer(
 
 
 def head_of(results: Results) -> Head:
-    """Return what a file says about its run, as it was before the first block."""
-    attributes = results.attributes
-    replicates = int(attributes.get("until_maximum", results.requested_replicates))
-    inner = results.nested[1]
+    """Return what a file says about its run, as it was before the first block.
+
+    Raises
+    ------
+    ResultsError
+        If it does not say enough: no run made it.
+    """
+    attributes, inner = results.attributes, results.nested[1]
     kept = {name: value for name, value in attributes.items() if name not in (*_ENDING, *_STORE)}
-    return Head(replicates, replicates // inner, bool(attributes["theta"]), kept, results.documents())
+    try:
+        replicates = int(attributes.get("until_maximum", results.requested_replicates))
+        theta = bool(attributes["theta"])
+    except (KeyError, ValueError, TypeError) as problem:
+        raise ResultsError(f"{results.path}: does not say how it was made (attribute {problem})") from None
+    return Head(replicates, replicates // inner, theta, kept, results.documents())
 
 
 @dataclass(frozen=True)
 class _Options:
     """What was said about how to go on."""
 
-    workers: int
+    workers: int | Cluster
     repair: bool
     other_environment: bool
     until: StoppingRule | None
@@ -271,8 +293,9 @@ class _Opened:
         held = max(held, sum(self.parts.safe.values()))
         note = f"{utc_now()} {event} with {held} of {head.replicates} replicates"
         if changed:
-            self._compare_golden_block(prepared, earlier, damaged, changed, options)
-            note += f"; {', '.join(changed)}; a block computed again was the same"
+            compared = self._compare_golden_block(prepared, earlier, damaged, changed, options)
+            outcome = "a block computed again was the same" if compared else "no block of before was whole"
+            note += f"; {', '.join(changed)}; {outcome}"
         note += f": {options.command_line}" if options.command_line else ""
         prepared = going_on(prepared, head.attributes, note)
         self.parts.write_head(prepared.head)
@@ -304,7 +327,7 @@ class _Opened:
         """Check every block that is there; return the first rows of those of the file that must be computed again."""
         lines = self.parts.find(prepared.rows_id)
         damaged: set[int] = set()
-        for found in verify(earlier.results) if earlier is not None else []:
+        for found in verify(earlier.results, _checking(options, prepared)) if earlier is not None else []:
             if found.part == "description" or not found.rows:
                 raise ResultsError(f"{found.message}; this cannot be computed again: the file is not gone on from")
             # A parameter set has a row of its own only where every replicate has a set of its own.
@@ -323,8 +346,11 @@ class _Opened:
         damaged: set[int],
         changed: list[str],
         options: _Options,
-    ) -> None:
-        """Refuse another environment, or compute a finished block in it and refuse if that differs."""
+    ) -> bool:
+        """Refuse another environment, or compute a finished block in it and refuse if that differs.
+
+        Returns whether there was a block to compare; without one nothing of the old environment is kept.
+        """
         if not options.other_environment:
             raise ResultsError(
                 f"{self.target}: was made with {'; '.join(changed)}: bits may differ; go on in the same environment, "
@@ -343,12 +369,26 @@ class _Opened:
                         f"{self.target}: replicates {first} to {first + rows - 1} come out differently with "
                         f"{'; '.join(changed)}: go on in the environment of the beginning"
                     )
-                return
+                return True
+        return False
 
     def _finished(self, earlier: StoredBlocks | None, damaged: set[int]) -> dict[int, int]:
         """First row and rows of the blocks that are there and whole."""
         stored = {} if earlier is None else {first: row.rows for first, row in earlier.ledger.items()}
         return {first: rows for first, rows in stored.items() if first not in damaged} | self.parts.safe
+
+
+def _checking(options: _Options, prepared: PreparedRun) -> Callable[[int], None] | None:
+    """Return what tells the progress callback how far the check of a file is; it may raise KeyboardInterrupt."""
+    call, began = options.progress, time.perf_counter()
+    if call is None:
+        return None
+
+    def tell(rows: int) -> None:
+        standing = f"checking what is there: {rows:,} replicates"
+        call(Progress(0, prepared.head.replicates, 0, time.perf_counter() - began, standing))
+
+    return tell
 
 
 def _other_rows(stored: Mapping[str, Attribute], wanted: Mapping[str, Attribute]) -> str:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcore.errors import ResultsError, UserError
+from simcore.errors import ResultsError, UnfinishedError, UserError
 from simcore.model import as_scenario
 from simcore.runner.choice import check_engine
+from simcore.runner.cluster import Cluster, chosen_workers
 from simcore.runner.identity import differences
 from simcore.runner.progress import Progress
 from simcore.runner.request import PreparedRun, RunRequest, prepare
@@ -25,6 +26,8 @@ from simcore.store.target import check_target, parts_path
 from simcore.uncertainty.design import RANDOM, Design, make_design
 
 if TYPE_CHECKING:
+    from distributed import Client
+
     from simcore.scenario import Scenario
 
 
@@ -40,6 +43,7 @@ def run(
     engine: str = "agent",
     walker: str = "collapsed",
     threads: int | None = None,
+    dask: str | Client | None = None,
     store_by: Sequence[str] | None = None,
     store_ended: bool = False,
     store_theta: bool = True,
@@ -77,6 +81,9 @@ def run(
         Two ways to the same law; they agree in distribution, not in bits.
     threads : int, optional
         Worker threads; by default one per available processor.
+    dask : str or distributed.Client, optional
+        Compute on a cluster instead: the address of a Dask scheduler, a connected client, or ``"local:4"`` for four
+        processes on this machine (docs/cluster.md). The numbers are the same.
     store_by : sequence of str, optional
         Axes to keep apart in the file; by default those of the scenario's ``[store]``.
     store_ended : bool
@@ -102,8 +109,9 @@ def run(
     UserError
         If an argument cannot be used.
     ResultsError
-        If the output exists, cannot be written, is being written by another process, or belongs to an unfinished run;
-        if the disk has not enough room for what the first block forecasts.
+        If the output exists, cannot be written, is being written by another process, or belongs to an unfinished run
+        (`simcore.errors.UnfinishedError` if that is this very run); if the disk has not enough room for what the first
+        block forecasts.
     RunInterrupted
         On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
     """
@@ -111,33 +119,41 @@ def run(
     loop = make_design(replicates, nested, design, randomisation)
     seed = _checked_seed(seed)
     check_engine(engine, walker)
-    workers = checked_threads(threads)
     stopping = _stopping(until, until_minimum, scenario, loop)
     axes = None if store_by is None else tuple(store_by)
     request = RunRequest(scenario, loop, seed, engine, walker, axes, store_ended, store_theta, stopping)
-    prepared = prepare(request, command_line=command_line)
-    if output is None:
+    with chosen_workers(threads, dask) as workers:
+        prepared = prepare(request, command_line=command_line)
+        return run_prepared(prepared, None if output is None else Path(output), workers, progress)
+
+
+def run_prepared(
+    prepared: PreparedRun, target: Path | None, workers: int | Cluster, progress: Callable[[Progress], None] | None
+) -> Results:
+    """Do a prepared run, in memory without a target, or open the finished results of the same one; see `run`."""
+    if target is None:
         return execute(prepared, workers, progress)
-    target = Path(output)
     if os.path.lexists(target):
         return _same_results(target, prepared.identity)
     _refuse_unfinished(target, prepared.identity)
     check_target(target)
     parts = Parts(target)
+    somebodys = False
     try:
-        if os.path.lexists(target) or read_head(target) is not None:
-            raise ResultsError(f"{target}: appeared just now; another process ended here")
+        somebodys = parts.read_head() is not None
+        if somebodys or os.path.lexists(target):
+            raise ResultsError(f"{target}: appeared just now; another process was at it")
         parts.clear()  # what is left where a process died before it wrote what it was about
         parts.write_head(prepared.head)
     except BaseException:
-        parts.close(remove=True)
+        parts.close(remove=not somebodys)
         raise
     return execute(prepared, workers, progress, parts=parts)
 
 
 def execute(
     prepared: PreparedRun,
-    workers: int,
+    workers: int | Cluster,
     progress: Callable[[Progress], None] | None,
     *,
     parts: Parts | None = None,
@@ -150,8 +166,8 @@ def execute(
     Parameters
     ----------
     prepared : PreparedRun
-    workers : int
-        Threads.
+    workers : int or Cluster
+        Threads of this process, or a cluster.
     progress : callable or None
     parts : Parts, optional
         The folder of the unfinished run, with its head.
@@ -164,6 +180,8 @@ def execute(
     """
     request, head = prepared.request, prepared.head
     try:
+        if not isinstance(workers, int):
+            _ = workers.client  # starts workers of this machine, or fails, before anything is written
         writer = Writer(
             None if parts is None else parts.target,
             prepared.work.slots.layout,
@@ -183,6 +201,10 @@ def execute(
         writer, prepared.rows_id, parts, earlier, damaged, check_room=parts is not None and request.stopping is None
     )
     try:
+        if not isinstance(workers, int):
+            from simcore.runner.cluster_session import ClusterSession
+
+            return ClusterSession(prepared, recorder, workers, progress, before).run()
         return Session(prepared.work, recorder, workers, request.store_theta, progress, request.stopping, before).run()
     except ResultsError as error:
         recorder.abandon()
@@ -219,16 +241,6 @@ def _checked_seed(seed: int | None) -> int:
     return seed
 
 
-def checked_threads(threads: int | None) -> int:
-    """Return how many threads to use, one per available processor by default; UserError if there cannot be so many."""
-    available = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if threads is None:
-        return available
-    if isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 1024:
-        raise UserError(f"threads = {threads!r}: must be a whole number from 1 to 1024")
-    return threads
-
-
 def _same_results(target: Path, wanted: Mapping[str, Attribute]) -> Results:
     """Open finished results of the same run; anything else at the target is refused."""
     try:
@@ -247,7 +259,7 @@ def _same_results(target: Path, wanted: Mapping[str, Attribute]) -> Results:
         )
     if status != "complete":
         results.close()
-        raise ResultsError(
+        raise UnfinishedError(
             f"{target}: holds this run, interrupted at {done} of {asked} replicates; go on with: "
             f"simcore resume {target}"
         )
@@ -271,4 +283,4 @@ def _refuse_unfinished(target: Path, wanted: Mapping[str, Attribute]) -> None:
             f"{target}: {parts_path(target)} holds another run that did not end ({different[0]} differs); finish it "
             f"with 'simcore resume {target}', choose another name, or remove the folder first"
         )
-    raise ResultsError(f"{target}: this run was begun and did not end; go on with: simcore resume {target}")
+    raise UnfinishedError(f"{target}: this run was begun and did not end; go on with: simcore resume {target}")

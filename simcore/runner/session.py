@@ -279,17 +279,16 @@ class Session:
     def _record(self) -> None:
         """Send the blocks whose turn it is to the disk; one at a time if a stopping rule may end the run with it."""
         for under_way in self.under_way:
-            if under_way.recording is not None:
-                if self.stopping is not None:
+            if under_way.recording is None:
+                if under_way.encoding is not None and under_way.encoding.done():
+                    block = under_way.encoding.result()
+                    under_way.encoding = None
+                    under_way.recording = self._submit(self.disk, self.recorder.commit, block)
+                elif under_way.block is None and under_way.encoding is None:
+                    under_way.recording = self._submit(self.disk, self.recorder.transfer, under_way.first)
+                else:
                     return
-                continue
-            if under_way.encoding is not None and under_way.encoding.done():
-                block = under_way.encoding.result()
-                under_way.encoding = None
-                under_way.recording = self._submit(self.disk, self.recorder.commit, block)
-            elif under_way.block is None and under_way.encoding is None:
-                under_way.recording = self._submit(self.disk, self.recorder.transfer, under_way.first)
-            else:
+            if self.stopping is not None:
                 return
 
     def _take_recorded(self) -> bool:
@@ -355,10 +354,13 @@ class Session:
 
     def _report(self) -> None:
         if self.progress is not None and self.done.rows:
-            seconds = time.perf_counter() - self.started
-            standing = "" if self.stopping is None else self.stopping.rule.standing()
-            replicates = self.work.design.replicates
-            self.progress(Progress(self.done.rows, replicates, self.done.agents, seconds, standing, self.stored))
+            self.progress(self._standing())
+
+    def _standing(self) -> Progress:
+        """Return how far the run is."""
+        seconds = time.perf_counter() - self.started
+        standing = "" if self.stopping is None else self.stopping.rule.standing()
+        return Progress(self.done.rows, self.work.design.replicates, self.done.agents, seconds, standing, self.stored)
 
     def _finish(self) -> Results:
         design = self.work.design
@@ -371,7 +373,9 @@ class Session:
         return self.recorder.finish(
             "complete" if enough or self.recorder.rows == design.replicates else "interrupted",
             enough=enough,
-            attributes=end_attributes(
-                self.kept, self.workers, time.perf_counter() - self.started, self.before, self.stopping
-            ),
+            attributes=self._end_attributes(),
         )
+
+    def _end_attributes(self) -> dict[str, Attribute]:
+        """Return what the file says about how the run went."""
+        return end_attributes(self.kept, self.workers, time.perf_counter() - self.started, self.before, self.stopping)

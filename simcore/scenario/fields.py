@@ -7,6 +7,7 @@ line and key in front.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, get_args
 
@@ -27,6 +28,7 @@ REST = "rest"  # the share that is one minus its siblings
 CONTINUE = "CONTINUE"  # the component of a split that goes on
 
 LONGEST_NAME = 64
+LONGEST_LINE = 1_000
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.\-]*")
 _REFERENCE = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<levels>[^\[\]]*)\])?")
 _FORBIDDEN_IN_LEVELS = '/,[]"'
@@ -44,8 +46,10 @@ def shown(value: object) -> str:
             text = "true" if value else "false"
         case Mapping():
             text = "a table"
-        case list() | tuple() if len(repr(value)) > 60:
+        case list() | tuple() if len(value) > 20 or len(", ".join(map(shown, value))) > 58:
             text = f"a list of {len(value)}"
+        case int() if value.bit_length() > 256:  # Python refuses to write the longest ones
+            text = f"a whole number of {value.bit_length()} bits"
         case _:
             text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
@@ -103,7 +107,9 @@ def check_level(name: str) -> str:
 
 
 def check_line(text: str) -> str:
-    """Text of one line."""
+    """Text of one line, at most `LONGEST_LINE` characters."""
+    if len(text) > LONGEST_LINE:
+        raise problem(f"a text of {len(text)} characters, limit {LONGEST_LINE}")
     if not text.strip() or not text.isprintable():
         raise problem(f"must be one line of text, got {shown(text)}")
     return text
@@ -151,7 +157,8 @@ def _not_empty(values: tuple[str, ...]) -> tuple[str, ...]:
     if not values:
         raise problem("an empty list")
     if len(set(values)) < len(values):
-        raise problem(f"{shown(next(v for v in values if values.count(v) > 1))} is listed twice")
+        twice, _ = Counter(values).most_common(1)[0]
+        raise problem(f"{shown(twice)} is listed twice")
     return values
 
 

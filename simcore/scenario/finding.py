@@ -7,12 +7,12 @@ there is one. This module reads no more than titles and imports nothing heavy: `
 from __future__ import annotations
 
 import importlib
-import tomllib
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import NamedTuple
 
 from simcore.errors import ScenarioError, nearest
+from simcore.scenario.reading import absent, parse_toml, read_regular_file
 
 GROUP = "simcore.scenarios"
 LARGEST_SCENARIO_BYTES = 4 * 2**20
@@ -66,20 +66,15 @@ def read_toml_text(path: Path, shown: str) -> str:
     ScenarioError
         If there is no such file, or it is not a file, too large, or not UTF-8.
     """
+    if missing := absent(path, "*.toml"):
+        raise ScenarioError(f"{shown}: {missing}")
     try:
-        if not path.exists():
-            siblings = [other.name for other in path.parent.glob("*.toml")] if path.parent.is_dir() else []
-            raise ScenarioError(f"{shown}: no such file{nearest(path.name, siblings)}")
-        if not path.is_file():
-            raise ScenarioError(f"{shown}: not a regular file")
-        size = path.stat().st_size
-        if size > LARGEST_SCENARIO_BYTES:
-            raise ScenarioError(f"{shown}: a file of {size} bytes, limit {LARGEST_SCENARIO_BYTES}")
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        content = read_regular_file(path, LARGEST_SCENARIO_BYTES, "file")
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"{shown}: not UTF-8 text (byte {error.start})") from None
-    except OSError as error:
-        raise ScenarioError(f"{shown}: cannot be read: {error.strerror}") from None
+    except ScenarioError as error:
+        raise ScenarioError(f"{shown}: {error}") from None
 
 
 def shown_path(path: Path) -> str:
@@ -95,9 +90,9 @@ def list_scenarios() -> list[KnownScenario]:
     known = []
     for name, path in scenario_files().items():
         try:
-            data = tomllib.loads(read_toml_text(path, shown_path(path)))
+            data = parse_toml(read_toml_text(path, shown_path(path)), shown_path(path))
             title = data.get("title", f"a patch on {data['base']}" if "base" in data else "")
-        except (tomllib.TOMLDecodeError, ScenarioError) as error:
+        except ScenarioError as error:
             title = f"(cannot be read: {error})"
         known.append(KnownScenario(name, str(title), path))
     return known

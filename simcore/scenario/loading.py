@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,13 +16,15 @@ from simcore.scenario.at_risk_models import AtRiskModel, known_models, load_mode
 from simcore.scenario.checks import check_scenario
 from simcore.scenario.covariates import Covariates, check_sources, make_covariates, read_observed
 from simcore.scenario.fields import Table
+from simcore.scenario.fields import shown as quoted
 from simcore.scenario.finding import find_scenario, read_toml_text, shown_path
 from simcore.scenario.locations import KeyPath
-from simcore.scenario.messages import Problem, problems
+from simcore.scenario.messages import Problem, first_problem
 from simcore.scenario.panels import read_panels
 from simcore.scenario.patches import Layer, Layers, parse_key, setting_layers
 from simcore.scenario.population import population_from_cells, population_from_table
 from simcore.scenario.provenance import normal_form, scenario_digest
+from simcore.scenario.reading import NESTED, absent, parse_toml
 from simcore.scenario.schema import AtRisk, Document
 from simcore.scenario.tables import read_sources, read_table_text
 from simcore.scenario.validated import Scenario
@@ -32,8 +32,8 @@ from simcore.scenario.validated import Scenario
 ReadTable = Callable[[KeyPath, str], tuple[str, str]]
 """(key path, table name) -> (text, how messages name the table)."""
 
-_POSITION = re.compile(r" \(at (?:line (?P<line>\d+), column \d+|end of document)\)$")
-_NESTED = "tables or lists are nested too deeply"
+MOST_BASES = 20
+MOST_REMOVED = 1_000
 
 
 def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = (), panels: bool = True) -> Scenario:
@@ -111,14 +111,7 @@ def read_layers(path: Path, above: tuple[Path, ...] = ()) -> tuple[Layer, ...]:
     """
     shown = shown_path(path)
     text = read_toml_text(path, shown)
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        position = _POSITION.search(str(error))
-        line = position["line"] if position and position["line"] else str(text.count("\n") + 1)
-        raise ScenarioError(f"{shown}:{line}: not TOML: {_POSITION.sub('', str(error))}") from None
-    except RecursionError:
-        raise ScenarioError(f"{shown}: {_NESTED}") from None
+    data = parse_toml(text, shown)
     base, removed = data.pop("base", None), data.pop("remove", None)
     layer = Layer(shown, data, text, path.parent)
     if base is None:
@@ -126,11 +119,13 @@ def read_layers(path: Path, above: tuple[Path, ...] = ()) -> tuple[Layer, ...]:
             raise ScenarioError(f"{layer.place(('remove',))}: goes with base, which is missing")
         return (layer,)
     if not isinstance(base, str):
-        raise ScenarioError(f"{layer.place(('base',))}: must be the name or path of a scenario, got {base!r}")
+        raise ScenarioError(f"{layer.place(('base',))}: must be the name or path of a scenario, got {quoted(base)}")
     if "name" not in data:
         raise ScenarioError(f"{layer.place(('name',))}: missing key: a patch needs a name of its own")
     if not isinstance(removed, list | None) or not all(isinstance(key, str) for key in removed or ()):
-        raise ScenarioError(f"{layer.place(('remove',))}: must be a list of key paths, got {removed!r}")
+        raise ScenarioError(f"{layer.place(('remove',))}: must be a list of key paths, got {quoted(removed)}")
+    if len(removed or ()) > MOST_REMOVED:
+        raise ScenarioError(f"{layer.place(('remove',))}: {len(removed or ())} key paths, limit {MOST_REMOVED}")
     try:
         gone = tuple(parse_key(key) for key in removed or ())
     except ValueError as error:
@@ -139,14 +134,14 @@ def read_layers(path: Path, above: tuple[Path, ...] = ()) -> tuple[Layer, ...]:
         base_path = find_scenario(base, beside=path.parent)
     except ScenarioError as error:
         raise ScenarioError(f"{layer.place(('base',))}: {error}") from None
-    if not base_path.exists():
-        siblings = [other.name for other in base_path.parent.glob("*.toml")] if base_path.parent.is_dir() else []
-        hint = nearest(base_path.name, siblings)
-        raise ScenarioError(f"{layer.place(('base',))}: no such file: {shown_path(base_path)}{hint}")
+    if missing := absent(base_path, "*.toml"):
+        raise ScenarioError(f"{layer.place(('base',))}: {shown_path(base_path)}: {missing}")
     way = (*above, path.resolve())
     if base_path.resolve() in way:
         names = " -> ".join(step.name for step in (*way, base_path))
         raise ScenarioError(f"{layer.place(('base',))}: leads back to itself: {names}")
+    if len(way) > MOST_BASES:
+        raise ScenarioError(f"{layer.place(('base',))}: a patch on a patch on ... more than {MOST_BASES} files")
     return (*read_layers(base_path, way), Layer(shown, data, text, path.parent, gone))
 
 
@@ -163,8 +158,8 @@ def _table_files(layers: Layers) -> ReadTable:
     return read
 
 
-def _first(layers: Layers, found: list[Problem]) -> ScenarioError:
-    (key, text), more = found[0], len(found) - 1
+def _first(layers: Layers, found: Problem, more: int) -> ScenarioError:
+    key, text = found
     return ScenarioError(f"{layers.error(key, text)}{f' (and {more} more)' if more else ''}")
 
 
@@ -183,7 +178,7 @@ def _validate_blocks(layers: Layers, at_risk: AtRisk) -> tuple[type[AtRiskModel]
             models[name] = load_model(name)
             blocks[name] = models[name].Block.model_validate(data)
         except ValidationError as error:
-            raise _first(layers, list(problems(error, data, ("at_risk", name)))) from None
+            raise _first(layers, *first_problem(error, data, ("at_risk", name))) from None
         except ScenarioError as error:
             raise layers.error(("at_risk", name), str(error)) from None
     return models[at_risk.model], blocks
@@ -194,9 +189,9 @@ def _build(layers: Layers, read: ReadTable, path: Path | None, *, panels: bool =
     try:
         document = Document.model_validate(layers.data)
     except ValidationError as error:
-        raise _first(layers, list(problems(error, layers.data))) from None
+        raise _first(layers, *first_problem(error, layers.data)) from None
     except RecursionError:
-        raise ScenarioError(f"{layers.layers[0].shown}: {_NESTED}") from None
+        raise ScenarioError(f"{layers.layers[0].shown}: {NESTED}") from None
     model, blocks = _validate_blocks(layers, document.at_risk)
     tables: dict[str, str] = {}
 

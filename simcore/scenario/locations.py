@@ -16,6 +16,7 @@ KeyPath = tuple[str | int, ...]
 _BLANK = " \t"
 _SPACE = " \t\r\n"
 _BARE_END = " \t\r\n=.]}"
+_LONGEST_PART = 80  # of a key that is shown; names in use are shorter
 
 
 class _Scanner:
@@ -24,6 +25,8 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.position = 0
+        self._counted = 0
+        self._line = 1  # of the character at `_counted`
         self.lines: dict[KeyPath, int] = {}
         self.array_sizes: dict[KeyPath, int] = {}
 
@@ -51,7 +54,11 @@ class _Scanner:
         return False
 
     def _note(self, path: KeyPath) -> None:
-        line = self.text.count("\n", 0, self.position) + 1
+        if self.position < self._counted:
+            self._line -= self.text.count("\n", self.position, self._counted)
+        else:
+            self._line += self.text.count("\n", self._counted, self.position)
+        line, self._counted = self._line, self.position
         for depth in range(1, len(path) + 1):
             self.lines.setdefault(path[:depth], line)
 
@@ -138,7 +145,7 @@ class _Scanner:
 def key_lines(text: str) -> dict[KeyPath, int]:
     """Return the line (from 1) of every key path of a valid TOML text; what cannot be followed is left out."""
     scanner = _Scanner(text)
-    with contextlib.suppress(IndexError):
+    with contextlib.suppress(IndexError, RecursionError):
         scanner.scan()
     return scanner.lines
 
@@ -150,6 +157,8 @@ def show_path(path: KeyPath) -> str:
         if isinstance(part, int):
             text += f"[{part}]"
             continue
+        if len(part) > _LONGEST_PART:
+            part = f"{part[: _LONGEST_PART - 3]}..."
         bare = part.isascii() and part.replace("_", "").replace("-", "").isalnum()
         text += ("." if text else "") + (part if bare else json.dumps(part, ensure_ascii=not part.isprintable()))
     return text

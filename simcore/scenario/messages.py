@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sized
 from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from simcore.errors import nearest
 from simcore.scenario.fields import shown
@@ -71,7 +73,8 @@ def _text(error: Mapping[str, Any]) -> str:
         case "too_short":
             return f"needs at least {context['min_length']} entries, got {context['actual_length']}"
         case "too_long":
-            return f"holds {context['actual_length']} entries, limit {context['max_length']}"
+            number = len(value) if isinstance(value, Sized) else context["actual_length"]
+            return f"holds {number} entries, limit {context['max_length']}"
         case "literal_error":
             expected = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
             return (
@@ -85,16 +88,28 @@ def _text(error: Mapping[str, Any]) -> str:
     return " ".join(str(error["msg"]).split())
 
 
-def problems(error: ValidationError, data: object, prefix: KeyPath = ()) -> Iterator[Problem]:
-    """Yield key path and text of every mistake that pydantic found in ``data``, which stands at ``prefix``."""
+def first_problem(error: ValidationError, data: object, prefix: KeyPath = ()) -> tuple[Problem, int]:
+    """Return key path and text of the first mistake that pydantic found in ``data``, and how many more there are.
+
+    Parameters
+    ----------
+    error : ValidationError
+    data : object
+        What was validated.
+    prefix : key path
+        Where ``data`` stands.
+    """
     entries = error.errors(include_url=False)
-    for entry in entries:
-        inner = [other for other in entries if other["loc"][: len(entry["loc"])] == entry["loc"] and other is not entry]
-        if entry["type"] == "too_short" and inner:  # entries that failed are not counted
-            continue
-        path = _key_path(entry["loc"], data)
-        keys = entry.get("ctx", {}).get("key", ()) if entry["type"] == "problem" else ()
-        if entry["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(entry.get("input"), Mapping):
-            keys = ("family",)
-        text = _text(entry)
-        yield (*prefix, *path, *keys), "missing key" if text == "missing key: family" else text
+    failed_inside = Counter(entry["loc"][:depth] for entry in entries for depth in range(len(entry["loc"]) + 1))
+    # Entries of a list that failed are not counted by pydantic, so the list seems too short.
+    kept = [entry for entry in entries if entry["type"] != "too_short" or failed_inside[entry["loc"]] == 1]
+    return _problem(kept[0], data, prefix), len(kept) - 1
+
+
+def _problem(entry: ErrorDetails, data: object, prefix: KeyPath) -> Problem:
+    path = _key_path(entry["loc"], data)
+    keys = entry.get("ctx", {}).get("key", ()) if entry["type"] == "problem" else ()
+    if entry["type"] in ("union_tag_invalid", "union_tag_not_found") and isinstance(entry.get("input"), Mapping):
+        keys = ("family",)
+    text = _text(entry)
+    return (*prefix, *path, *keys), "missing key" if text == "missing key: family" else text

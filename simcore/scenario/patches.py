@@ -7,7 +7,6 @@ so does everything that is not a table. ``remove`` lists key paths that are dele
 from __future__ import annotations
 
 import functools
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 from simcore.errors import ScenarioError, nearest
 from simcore.scenario.locations import KeyPath, key_lines, show_path
+from simcore.scenario.reading import parse_toml
 
 TableData = dict[str, Any]
 
@@ -167,6 +167,10 @@ class Layers:
         return ScenarioError(f"{self.source(path).place(path)}: {text}")
 
 
+def _short(text: str) -> str:
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def parse_key(text: str) -> KeyPath:
     """Return the key path that ``text`` (TOML, dotted) stands for.
 
@@ -176,15 +180,15 @@ def parse_key(text: str) -> KeyPath:
         If it is not one.
     """
     try:
-        data: object = tomllib.loads(f"{text} = 0") if "\n" not in text else None
-    except tomllib.TOMLDecodeError:
+        data: object = parse_toml(f"{text} = 0", "") if "\n" not in text else None
+    except ScenarioError:
         data = None
     path: list[str] = []
     while isinstance(data, dict) and len(data) == 1:
         key, data = next(iter(data.items()))
         path.append(key)
     if data != 0 or not path:
-        raise ValueError(f"not a key path: {text!r}")
+        raise ValueError(f"not a key path: {_short(repr(text))}")
     return tuple(path)
 
 
@@ -196,7 +200,7 @@ def setting_layer(setting: str) -> Layer:
     ScenarioError
         If it cannot be read.
     """
-    shown = f"--set {setting if len(setting) <= 80 else setting[:77] + '...'}".replace("\n", " ")
+    shown = f"--set {_short(setting)}".replace("\n", " ")
     key, equals, value = setting.partition("=")
     if not equals:
         raise ScenarioError(f"{shown}: must be path=value, got no '='")
@@ -207,10 +211,14 @@ def setting_layer(setting: str) -> Layer:
     except ValueError as error:
         raise ScenarioError(f"{shown}: {error}") from None
     try:
-        data = tomllib.loads(setting)
-    except (tomllib.TOMLDecodeError, RecursionError):
-        hint = f"; text needs quotes: {key}='\"{value.strip()}\"'" if value.strip().isidentifier() else ""
-        raise ScenarioError(f"{shown}: {show_path(path)}: not a TOML value: {value!r}{hint}") from None
+        data = parse_toml(setting, shown)
+    except ScenarioError:
+        hint = (
+            f"; text needs quotes: {key}='\"{value.strip()}\"'"
+            if value.strip().isidentifier() and len(value) < 80
+            else ""
+        )
+        raise ScenarioError(f"{shown}: {show_path(path)}: not a TOML value: {_short(repr(value))}{hint}") from None
     return Layer(shown, data)
 
 

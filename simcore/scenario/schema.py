@@ -8,6 +8,7 @@ meaningful.
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -19,6 +20,7 @@ from simcore.scenario.design import DesignTable
 from simcore.scenario.distributions import Distribution
 from simcore.scenario.fields import (
     REST,
+    STRATA_AXES,
     Grade,
     IndexAxis,
     Level,
@@ -45,6 +47,11 @@ LARGEST_ATTEMPT_CAP = 1000
 MOST_POINTS = 62
 MOST_RISK_BITS = 4
 MOST_EXPLOITATIONS = 64
+MOST_STRATA = 1_000_000
+MOST_DESTINATIONS = 256
+MOST_OUTCOMES = 256
+MOST_LEGS = 1_000
+MOST_PARAMETERS = 10_000
 OLDEST_AGE = 150
 
 Age = Annotated[Whole, Field(ge=0, le=OLDEST_AGE)]
@@ -101,6 +108,13 @@ class Strata(Table):
     sex: dict[Level, Labelled] = Field(min_length=1)
     age_band: dict[Level, AgeBand] = Field(min_length=1)
     exploitation: dict[Level, Exploitation] = Field(min_length=1, max_length=MOST_EXPLOITATIONS)
+
+    @model_validator(mode="after")
+    def _strata_can_be_counted(self) -> Strata:
+        sizes = [len(self.levels(axis)) for axis in STRATA_AXES]
+        if math.prod(sizes) > MOST_STRATA:
+            raise problem(f"{' x '.join(map(str, sizes))} = {math.prod(sizes)} strata, limit {MOST_STRATA}")
+        return self
 
     @model_validator(mode="after")
     def _bands_are_apart(self) -> Strata:
@@ -225,7 +239,7 @@ class Destinations(Table):
     """Where victims are taken; those of `bound` walk on."""
 
     bound: str
-    levels: dict[Level, Labelled] = Field(min_length=1)
+    levels: dict[Level, Labelled] = Field(min_length=1, max_length=MOST_DESTINATIONS)
     split: dict[Name, SharesRule] = Field(min_length=1)
 
 
@@ -235,7 +249,7 @@ class Outcomes(Table):
     arrival: str
     returned: str
     interception: Level | None = None
-    levels: dict[Level, Labelled] = Field(min_length=2)
+    levels: dict[Level, Labelled] = Field(min_length=2, max_length=MOST_OUTCOMES)
 
     @model_validator(mode="after")
     def _roles_exist(self) -> Outcomes:
@@ -275,7 +289,7 @@ class ReattemptRule(Rule):
     probability: Annotated[
         tuple[ReferenceText, ...],
         BeforeValidator(lambda value: [value] if isinstance(value, str) else value),
-        Field(min_length=1),
+        Field(min_length=1, max_length=LARGEST_ATTEMPT_CAP),
     ]
 
 
@@ -358,7 +372,7 @@ class Transit(Table):
     entry: dict[Name, PointRule] = Field(min_length=1)
     reattempt: dict[Name, ReattemptRule] = Field(default={})
     branches: dict[str, dict[Name, BranchRule]] = Field(default={})
-    legs: dict[Place, Leg] = Field(min_length=1)
+    legs: dict[Place, Leg] = Field(min_length=1, max_length=MOST_LEGS)
     modifiers: dict[Name, Modifier] = Field(default={})
 
 
@@ -416,7 +430,7 @@ class Document(Table):
     outcomes: Outcomes
     transit: Transit
     rewards: dict[Name, Reward] = Field(default={})
-    parameters: dict[ParameterName, Parameter]
+    parameters: Annotated[dict[ParameterName, Parameter], Field(max_length=MOST_PARAMETERS)]
     dependence: dict[Name, DependenceBlock] = Field(default={})
     design: DesignTable | None = None
     store: Store = Store()

@@ -7,18 +7,22 @@ missing.
 from __future__ import annotations
 
 import csv
-import io
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from simcore.errors import ScenarioError, nearest
+from simcore.scenario.reading import absent, read_regular_file
 
 LARGEST_TABLE_BYTES = 64 * 2**20
+MOST_LINES = 1_000_000
+MOST_COLUMNS = 1_000
+MOST_CELLS = 4_000_000
+LONGEST_ROW = 2**20
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Row:
     """One row of a table.
 
@@ -73,21 +77,18 @@ def read_table_text(name: str, folder: Path) -> str:
         raise ScenarioError(f"must be a path below this file's folder with '/' between its parts, got {name!r}")
     try:
         path = folder / name
-        if not path.exists():
-            siblings = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
-            raise ScenarioError(f"no such file: {path}{nearest(path.name, siblings)}")
+        if missing := absent(path):
+            what, semicolon, hint = missing.partition(";")
+            raise ScenarioError(f"{what}: {path}{semicolon}{hint}")
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ScenarioError(f"leads out of this file's folder: {name!r} is {path.resolve()}")
-        if not path.is_file():
-            raise ScenarioError(f"not a regular file: {path}")
-        size = path.stat().st_size
-        if size > LARGEST_TABLE_BYTES:
-            raise ScenarioError(f"a table of {size} bytes, limit {LARGEST_TABLE_BYTES}: {path}")
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        try:
+            content = read_regular_file(path, LARGEST_TABLE_BYTES, "table")
+        except ScenarioError as error:
+            raise ScenarioError(f"{error}: {path}") from None
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
         raise ScenarioError(f"not UTF-8 text (byte {error.start}): {name}") from None
-    except (OSError, ValueError) as error:
-        raise ScenarioError(f"cannot be read: {name!r}: {getattr(error, 'strerror', None) or error}") from None
 
 
 def read_rows(text: str, shown: str, needed: Iterable[str]) -> list[Row]:
@@ -104,14 +105,21 @@ def read_rows(text: str, shown: str, needed: Iterable[str]) -> list[Row]:
     Raises
     ------
     ScenarioError
-        Naming the table, the line and the column.
+        Naming the table, the line and the column, or what passes a limit.
     """
-    reader = csv.reader(io.StringIO(text), strict=True)
+    number = text.count("\n")
+    if number > MOST_LINES:
+        raise ScenarioError(f"{shown}: a table of {number} lines, limit {MOST_LINES}")
+    lines = _Lines(text, shown)
+    reader = csv.reader(lines, strict=True)
     rows: list[Row] = []
     try:
         header = [cell.strip() for cell in next(reader, [])]
         if not any(header):
             raise ScenarioError(f"{shown}: an empty table; its first line must name the columns")
+        if len(header) > MOST_COLUMNS:
+            raise ScenarioError(f"{shown}:1: {len(header)} columns, limit {MOST_COLUMNS}")
+        most_rows = MOST_CELLS // len(header)
         if not all(name.isprintable() for name in header):
             raise ScenarioError(f"{shown}:1: column names must be one line of text each")
         if len(set(header)) < len(header):
@@ -121,16 +129,49 @@ def read_rows(text: str, shown: str, needed: Iterable[str]) -> list[Row]:
             if column not in header:
                 hint = nearest(column, header) or f" (it has {', '.join(header)})"
                 raise ScenarioError(f"{shown}:1: missing column {column!r}{hint}")
+        lines.row_begins()
         for cells in reader:
+            lines.row_begins()
             if not any(cell.strip() for cell in cells):
                 continue
             place = f"{shown}:{reader.line_num}"
             if len(cells) != len(header):
                 raise ScenarioError(f"{place}: {len(cells)} cells, the header has {len(header)}")
+            if len(rows) == most_rows:
+                raise ScenarioError(f"{place}: more than {most_rows} rows, limit for {len(header)} columns")
             rows.append(Row(place, dict(zip(header, (cell.strip() for cell in cells), strict=True))))
     except csv.Error as error:
         raise ScenarioError(f"{shown}:{reader.line_num}: not CSV: {error}") from None
     return rows
+
+
+class _Lines:
+    """The lines of a text, one at a time; a row of a table that never ends is refused."""
+
+    def __init__(self, text: str, shown: str) -> None:
+        self._text = text
+        self._shown = shown
+        self._position = 0
+        self._line = 0
+        self._begin = 0
+
+    def row_begins(self) -> None:
+        """Say that what comes next belongs to another row (which may span lines, if a cell is in quotes)."""
+        self._begin = self._position
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        start = self._position
+        if start == len(self._text):
+            raise StopIteration
+        self._line += 1
+        end = self._text.find("\n", start)
+        self._position = len(self._text) if end < 0 else end + 1
+        if self._position - self._begin > LONGEST_ROW:
+            raise ScenarioError(f"{self._shown}:{self._line}: a row of more than {LONGEST_ROW} characters")
+        return self._text[start : self._position]
 
 
 def read_sources(text: str, shown: str) -> dict[str, dict[str, str]]:

@@ -1,8 +1,8 @@
 """A block of replicates on its way to the file: checked, summed, hashed and compressed, in any thread.
 
 `encode_block` is a pure function of its arguments, so worker threads (or other machines) make blocks at the same time
-and one thread commits them in order. The checksum of a block is BLAKE2b with a digest of 8 bytes over, in this order
-and all little-endian:
+and one thread commits them in order. The checksum of a block (`simcore.store.checksums`) is over, in this order and all
+little-endian:
 
 1. ``first_row`` and ``rows`` as int64;
 2. ``theta_id``, ``replicate_id``, ``shared_id`` of its rows as uint32;
@@ -14,15 +14,15 @@ and all little-endian:
 
 from __future__ import annotations
 
-import hashlib
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from simcore.store.checksums import block_checksum, theta_checksum
 from simcore.store.compression import decode_chunk, encode_chunk
 from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS, Layout, Variable
 
@@ -203,39 +203,12 @@ def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> lis
     return chunks
 
 
-def block_checksum(first_row: int, rows: int, arrays: Iterable[NDArray[Any]]) -> str:
-    """BLAKE2b-64 over the block's place and its arrays in the order of the module's text (16 hexadecimal digits)."""
-    digest = hashlib.blake2b(np.array([first_row, rows], dtype="<i8").tobytes(), digest_size=8)
-    for values in arrays:
-        digest.update(np.ascontiguousarray(values).data)
-    return digest.hexdigest()
-
-
 def theta_checksums(layout: Layout, first: int, values: NDArray[np.float64]) -> list[str]:
     """Return the checksum of each ``CHUNK_ROWS`` parameter sets of ``values`` [rows, parameters]."""
     return [
         theta_checksum(first + start, layout.parameter_names, values[start : start + CHUNK_ROWS].T)
         for start in range(0, len(values), CHUNK_ROWS)
     ]
-
-
-def theta_checksum(first: int, names: Sequence[str], columns: Iterable[NDArray[Any]]) -> str:
-    """BLAKE2b-64 over the place of parameter sets and their columns, sorted by name (16 hexadecimal digits).
-
-    Parameters
-    ----------
-    first : int
-        Row of the first set.
-    names : sequence of str
-    columns : iterable of float64 array [sets]
-        Values of each parameter named.
-    """
-    by_name = dict(zip(names, columns, strict=True))
-    rows = len(next(iter(by_name.values()), ()))
-    digest = hashlib.blake2b(np.array([first, rows], dtype="<i8").tobytes(), digest_size=8)
-    for name in sorted(by_name):
-        digest.update(np.ascontiguousarray(by_name[name], dtype="<f8").data)
-    return digest.hexdigest()
 
 
 def _encode_rows(path: str, first_row: int, stratum: tuple[int, ...], values: NDArray[Any]) -> list[Chunk]:

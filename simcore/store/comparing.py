@@ -289,9 +289,14 @@ def _parameters(left: Results, right: Results) -> Iterator[Difference]:
 
 
 def _ledger(left: Results, right: Results) -> Iterator[Difference]:
+    # Checksums of two kinds say nothing about each other; the values that they are of are compared above.
+    same_kind = left.checksum_kind == right.checksum_kind
     for name in _LEDGER_COLUMNS:
-        yield from _columns(left, right, f"{LEDGER}/{name}", "block")
+        if same_kind or name != "checksum":
+            yield from _columns(left, right, f"{LEDGER}/{name}", "block")
     for name in _LATER_LEDGER_COLUMNS:
+        if not same_kind and name == THETA_CHECKSUM:
+            continue
         path = f"{LEDGER}/{name}"
         with reading(f"{left._place}, {right._place}", f"dataset '{path}'"):
             stored = all(path in each._file for each in (left, right))

@@ -100,4 +100,6 @@ def _inflate(encoded: bytes, expected: int) -> bytes:
         raise ValueError(f"{problem}") from None
     if len(content) == expected and not stream.eof:
         raise ValueError(f"not {expected} bytes long")
+    if stream.unused_data:  # an index that leads to another chunk, or says that this one is longer than it is
+        raise ValueError("more than one stream")
     return content

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.store.blocks import Chunk, EncodedBlock, theta_checksum
+from simcore.store.blocks import Chunk, EncodedBlock
+from simcore.store.checksums import CHECKSUM_KIND, theta_checksum
 from simcore.store.chunks import RowReader, row_ranges
 from simcore.store.compression import encode_chunk
+from simcore.store.integrity import recomputed_checksum
 from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS
 
 if TYPE_CHECKING:
@@ -47,7 +49,7 @@ class StoredBlocks:
     @cached_property
     def ledger(self) -> dict[int, LedgerRow]:
         """Blocks by first row."""
-        ledger = self.results.ledger()
+        ledger = self.results.ledger_columns()
         names = ("first_row", "rows", "seconds", "agents", "held_shares", "checksum")
         columns = (ledger[name].tolist() for name in names)
         return {int(values[0]): LedgerRow(*values) for values in zip(*columns, strict=True)}
@@ -75,7 +77,7 @@ class StoredBlocks:
             seconds=row.seconds,
             agents=row.agents,
             held_shares=row.held_shares,
-            checksum=row.checksum,
+            checksum=self._checksum(row),
             theta_rows=row.rows if own_sets else 0,
             theta_checksums=tuple(self._checksums_of_theta(row)) if own_sets else (),
             tally={},
@@ -108,9 +110,15 @@ class StoredBlocks:
                     data = encode_chunk(_padded(reader.piece(first, end, stratum)))
                 yield path, (first, *stratum, *trailing), data
 
+    def _checksum(self, row: LedgerRow) -> str:
+        """Checksum of a block: the one in the file or, if it is of an older kind, a new one."""
+        if self.results.checksum_kind == CHECKSUM_KIND:
+            return row.checksum
+        return recomputed_checksum(self.results, row.first_row, row.rows, CHECKSUM_KIND)
+
     def _checksums_of_theta(self, row: LedgerRow) -> Iterator[str]:
         """Checksums of the parameter sets of a block: those in the file or, if it is older than they are, new ones."""
-        stored = self.results.theta_checksums
+        stored = self.results.theta_checksums if self.results.checksum_kind == CHECKSUM_KIND else None
         names = self.results.layout.parameter_names
         for first, end in row_ranges(row.first_row, row.first_row + row.rows):
             if stored is not None:

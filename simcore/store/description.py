@@ -15,6 +15,7 @@ from urllib.parse import quote
 import h5py
 import numpy as np
 
+from simcore.store.checksums import CHECKSUM_KIND
 from simcore.store.examination import LONGEST_TEXT, MOST_LABELS, check_attributes, check_text
 from simcore.store.layout import (
     CHUNK_ROWS,
@@ -45,7 +46,7 @@ _LEDGER_COLUMNS: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("seconds", "<f8", "s", "time spent on computing the block"),
     ("agents", "<i8", "1", "agents walked in the block"),
     ("held_shares", "<i8", "1", "at-risk shares held to one in the block"),
-    ("checksum", "S16", "1", "BLAKE2b-64 of the block's uncompressed data, hexadecimal"),
+    ("checksum", "S16", "1", "checksum of the block's uncompressed data, hexadecimal"),
 )
 _IDENTIFIER_NAMES: Final = {
     "theta_id": "parameter set of the replicate: row of the group 'parameters'",
@@ -97,13 +98,14 @@ def create_structure(
 
     ledger = file.create_group(LEDGER, track_order=True)
     ledger.attrs["long_name"] = "one row per block, in order of replicates"
+    ledger.attrs["checksum_kind"] = CHECKSUM_KIND
     block = _column(ledger, "block", "<i8", 0, "1", "number of the block")
     block.make_scale("block")
     for name, dtype, units, long_name in _LEDGER_COLUMNS:
         _column(ledger, name, dtype, 0, units, long_name).dims[0].attach_scale(block)
     theta_block = _column(ledger, THETA_BLOCK, "<i8", 0, "1", f"number of the {CHUNK_ROWS} parameter sets")
     theta_block.make_scale(THETA_BLOCK)
-    _column(ledger, THETA_CHECKSUM, "S16", 0, "1", f"BLAKE2b-64 of {CHUNK_ROWS} parameter sets, hexadecimal").dims[
+    _column(ledger, THETA_CHECKSUM, "S16", 0, "1", f"checksum of {CHUNK_ROWS} parameter sets, hexadecimal").dims[
         0
     ].attach_scale(theta_block)
 

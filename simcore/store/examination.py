@@ -16,7 +16,7 @@ import numpy as np
 from simcore.store.layout import CHUNK_ROWS, LEDGER, PARAMETERS, SCENARIO, TOTALS
 
 MOST_MEMBERS: Final = 1_000
-MOST_COLUMNS: Final = 20_000
+MOST_COLUMNS: Final = 10_000
 MOST_ATTRIBUTES: Final = 1_000
 MOST_ITEMS: Final = 100_000
 LONGEST_TEXT: Final = 2**20
@@ -25,7 +25,7 @@ LARGEST_CHUNK: Final = 2**28
 LARGEST_CHUNK_BY_HDF5: Final = 2**22
 MOST_SLOTS: Final = 1_000_000
 MOST_LABELS: Final = 1_000_000
-LARGEST_LOOP: Final = 2**32
+MOST_CELLS: Final = 8_192  # as many int64 as a chunk of the format can hold
 
 _FILTERS: Final = {
     h5py.h5z.FILTER_SHUFFLE: "shuffle",
@@ -34,6 +34,10 @@ _FILTERS: Final = {
     h5py.h5z.FILTER_LZF: "lzf",
 }
 _LONGEST_CELL: Final = 64  # bytes, of the ledger
+_TEXTS: Final = (
+    "scenario_name", "scenario_title", "scenario_digest", "engine", "walker", "design", "generator", "command_line",
+)  # fmt: skip
+_WHOLE: Final = ("seed", "cohort_year", "results_version", "randomisation")
 _OWN_ATTRIBUTES: Final = ("DIMENSION_LIST", "REFERENCE_LIST")  # of HDF5's dimension scales
 
 
@@ -61,8 +65,14 @@ def check_members(file: h5py.File) -> None:
         check_attributes(group)
 
 
-def check_attributes(item: Any) -> None:
+def check_attributes(item: Any, *, with_texts: bool = True) -> None:
     """Refuse attributes that are neither text nor numbers, or larger than any that is written.
+
+    Parameters
+    ----------
+    item : h5py.File, Group or Dataset
+    with_texts : bool
+        Whether the lengths of texts are looked at too, which means to read them.
 
     Raises
     ------
@@ -84,7 +94,7 @@ def check_attributes(item: Any) -> None:
             raise ValueError(f"attribute '{name}' is neither text nor numbers")
         if attribute.dtype.itemsize > LONGEST_TEXT:
             raise ValueError(f"attribute '{name}' has {attribute.dtype.itemsize} bytes, limit {LONGEST_TEXT}")
-        if kind is not None:
+        if kind is not None and with_texts:
             value = item.attrs[name]
             longest = max((len(text) for text in ([value] if attribute.shape == () else value)), default=0)
             if longest > LONGEST_TEXT:
@@ -181,6 +191,32 @@ def check_stored_whole(dataset: h5py.Dataset) -> None:
         raise ValueError(f"{stored} of {claimed} {what} are stored")
 
 
+def check_index(dataset: h5py.Dataset) -> None:
+    """Refuse a dataset whose index lists a chunk twice: one of them has lost its place, and HDF5 would not notice.
+
+    (The index of chunks is the only part of what HDF5 knows of a dataset that has no checksum.)
+
+    Raises
+    ------
+    ValueError
+        Where the chunk is.
+    """
+    last: tuple[int, ...] | None = None
+
+    def look(chunk: Any) -> tuple[int, ...] | None:
+        nonlocal last
+        offset: tuple[int, ...] = chunk.chunk_offset
+        if last is not None and offset <= last:
+            return offset
+        last = offset
+        return None
+
+    if dataset.chunks is not None:
+        wrong = dataset.id.chunk_iter(look)
+        if wrong is not None:
+            raise ValueError(f"the index lists the chunk at {wrong} twice or out of order")
+
+
 def check_ledger(file: h5py.File, replicates: int) -> None:
     """Refuse columns of the ledger that are of another type or longer than a run of so many replicates can make them.
 
@@ -201,23 +237,40 @@ def check_ledger(file: h5py.File, replicates: int) -> None:
         check_stored_whole(column)
 
 
-def check_loops(attributes: h5py.AttributeManager) -> None:
-    """Refuse loops of a run that no run can have: ``nested`` and ``requested_replicates``.
+def check_run(attributes: h5py.AttributeManager, replicates: int) -> None:
+    """Refuse a description of a run that no run can have; an attribute that is missing is named by whoever needs it.
+
+    Parameters
+    ----------
+    attributes : h5py.AttributeManager
+        Those of the root, looked at with `check_attributes` before.
+    replicates : int
 
     Raises
     ------
     ValueError
         What is wrong.
     """
-    for name, size in (("nested", 2), ("requested_replicates", 1)):
-        if name not in attributes:  # named by whoever needs it
+    for name, size, limit in (("nested", 2, 2**32), ("requested_replicates", 1, 2**64)):
+        if name not in attributes:
             continue
         numbers = np.atleast_1d(np.asarray(attributes[name]))
         if numbers.dtype.kind not in "iu" or numbers.shape != (size,):
             raise ValueError(f"attribute '{name}' is {_short(attributes[name])}")
         for number in numbers.tolist():
-            if not 1 <= number <= LARGEST_LOOP**size:
+            if not 1 <= number <= limit:
                 raise ValueError(f"attribute '{name}' is {_short(attributes[name])}")
+        if math.prod(numbers.tolist()) < replicates:
+            raise ValueError(f"attribute '{name}' is {_short(attributes[name])}, and there are {replicates} replicates")
+    for name in _TEXTS:
+        if name in attributes and not isinstance(attributes[name], str):
+            raise ValueError(f"attribute '{name}' is {_short(attributes[name])}, not a text")
+    for name in _WHOLE:
+        value = attributes.get(name, 0)
+        # Those beyond 64 bits, and seeds, are stored as decimal text.
+        digits = isinstance(value, str) and len(value) <= _LONGEST_CELL and value.isascii() and value.isdigit()
+        if not digits and not isinstance(value, int | np.integer):
+            raise ValueError(f"attribute '{name}' is {_short(attributes[name])}, not a whole number")
 
 
 def filters(dataset: h5py.Dataset) -> tuple[int, ...]:

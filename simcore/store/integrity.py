@@ -10,11 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError
-from simcore.store.blocks import block_checksum, theta_checksum
+from simcore.store.checksums import block_checksum, theta_checksum
 from simcore.store.chunks import RowReader, row_ranges
-from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
 from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS
-from simcore.store.opening import reading
 
 if TYPE_CHECKING:
     from simcore.store.reader import Results
@@ -51,22 +49,19 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
     found: list[Damage] = []
     place = results._place
     try:
-        with reading(place, "the description"):
-            stored = results.attributes.get(DESCRIPTION_CHECKSUM)
-            if stored != description_checksum(results._file):
-                raise ResultsError(f"{place}: labels, attributes or documents differ from what was written")
+        results.check_description()
     except ResultsError as problem:
         found.append(Damage("description", 0, 0, str(problem)))
 
     row = 0
-    ledger = results.ledger()
+    ledger = results.ledger_columns()
     for number, (first, rows, checksum) in enumerate(
         zip(ledger["first_row"].tolist(), ledger["rows"].tolist(), ledger["checksum"].tolist(), strict=True)
     ):
         try:
             if first != row or rows < 1 or first + rows > results.replicates:
                 raise ResultsError(f"{place}: block {number} claims replicates {first} to {first + rows - 1}")
-            if _recomputed_checksum(results, first, rows) != checksum:
+            if recomputed_checksum(results, first, rows, results.checksum_kind) != checksum:
                 raise ResultsError(f"{place}: replicates {first} to {first + rows - 1} differ from what was written")
         except ResultsError as problem:
             found.append(Damage("block", first, rows, str(problem)))
@@ -78,8 +73,9 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
     return found
 
 
-def _recomputed_checksum(results: Results, first: int, rows: int) -> str:
-    checksum = block_checksum(first, rows, _pieces(results, first, rows))
+def recomputed_checksum(results: Results, first: int, rows: int, kind: str) -> str:
+    """Return the checksum of a block from its data as they are now; ResultsError if they cannot be read."""
+    checksum = block_checksum(first, rows, _pieces(results, first, rows), kind)
     for where, values in RowReader(results._dataset(REPLICATE), 0, results._place).iterate(first, first + rows):
         if not np.array_equal(values, np.arange(first + where.start, first + where.stop)):
             raise ResultsError(f"{results._place}: the numbers of replicates {first} to {first + rows - 1} are damaged")
@@ -117,7 +113,8 @@ def _damaged_parameters(results: Results) -> Iterator[Damage]:
         return
     for number, (first, end) in enumerate(row_ranges(0, sets)):
         try:
-            checksum = theta_checksum(first, names, (column.piece(first, end) for column in columns))
+            values = (column.piece(first, end) for column in columns)
+            checksum = theta_checksum(first, names, values, results.checksum_kind)
             counted = np.array_equal(numbers.piece(first, end), np.arange(first, end))
             if not counted or (stored is not None and checksum != stored[number]):
                 raise ResultsError(f"{place}: parameter sets {first} to {end - 1} differ from what was written")

@@ -156,9 +156,9 @@ def _describe(holder: dict[str, Any]) -> str:
 def _is_alive(holder: dict[str, Any]) -> bool:
     """Whether a holder may still live; one on another machine always may."""
     number = holder.get("pid")
-    if not isinstance(number, int) or number < 1:
+    if not isinstance(number, int) or not 0 < number < 2**31 or not isinstance(holder.get("host"), str):
         return False
-    if holder.get("host") != socket.gethostname():
+    if holder["host"] != socket.gethostname():
         return True
     try:
         os.kill(number, 0)

@@ -21,13 +21,14 @@ from simcore.errors import ResultsError
 from simcore.store.examination import (
     LONGEST_DOCUMENT,
     LONGEST_TEXT,
+    MOST_CELLS,
     MOST_LABELS,
     MOST_SLOTS,
     check_attributes,
     check_column,
     check_ledger,
-    check_loops,
     check_members,
+    check_run,
     check_storage,
     check_stored_whole,
     check_text,
@@ -65,7 +66,8 @@ def reading(place: str, what: str) -> Iterator[None]:
     except ResultsError:
         raise
     except _PROBLEMS as problem:
-        reason = (str(problem).splitlines() or [""])[0].strip("'\"") or type(problem).__name__
+        text = problem.args[0] if isinstance(problem, KeyError) and problem.args else problem  # str() would quote it
+        reason = (str(text).splitlines() or [""])[0] or type(problem).__name__
         raise ResultsError(f"{place}: {what} is missing or damaged ({reason})") from problem
 
 
@@ -80,8 +82,10 @@ def open_file(path: Path) -> h5py.File:
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a pipe would wait for ever
             raise ResultsError(f"{path}: is not a regular file")
-        with path.open("rb") as stream:
-            start = stream.read(len(_SIGNATURE))
+        start = b""
+        if path.is_dir() or path.stat().st_size:  # files of the kernel say that they have no size, and some wait
+            with path.open("rb") as stream:
+                start = stream.read(len(_SIGNATURE))
     except FileNotFoundError:
         unfinished = "; a run that did not end is beside it, go on with: simcore resume"
         there = (parts_path(path) / HEAD_NAME).exists()
@@ -173,14 +177,18 @@ def read_layout(file: h5py.File, place: str) -> Layout:
     """
     with reading(place, "the file"):
         check_members(file)
-        check_loops(file.attrs)
     rows = find_dataset(file, REPLICATE, place).shape
+    with reading(place, "the file"):
+        check_run(file.attrs, rows[0] if rows else 0)
     known = {REPLICATE, *IDENTIFIERS}
     dimensions: list[Dimension] = []
     variables: list[Variable] = []
     with reading(place, "the list of datasets"):
         names = [name for name in file if name not in known and name not in (TOTALS, PARAMETERS, LEDGER, SCENARIO)]
     for name in names:
+        with reading(place, f"dataset '{name}'"):
+            if isinstance(file.get(name, getlink=True), h5py.HardLink) and isinstance(file[name], h5py.Group):
+                continue  # of a newer minor version
         dataset = find_dataset(file, name, place)
         with reading(place, f"dataset '{name}'"):
             check_attributes(dataset)
@@ -189,8 +197,12 @@ def read_layout(file: h5py.File, place: str) -> Layout:
                 variables.append(_read_variable(name, dataset))
             elif dataset.ndim == 1 and h5py.check_string_dtype(dataset.dtype) is not None:
                 dimensions.append(_read_dimension(name, dataset))
+    parameters = tuple(_read_parameters(file, place))
     with reading(place, "the layout"):
-        layout = Layout(tuple(dimensions), tuple(variables), tuple(_read_parameters(file, place)))
+        try:
+            layout = Layout(tuple(dimensions), tuple(variables), parameters)
+        except ResultsError as problem:
+            raise ValueError(str(problem)) from None
     for variable in layout.variables:
         _check_counts(file, layout, variable, rows, place)
     for name, dtype in ((REPLICATE, "<i8"), *((name, "<u4") for name in IDENTIFIERS)):
@@ -240,10 +252,12 @@ def _read_parameters(file: h5py.File, place: str) -> Iterator[ParameterColumn]:
             continue
         column = find_dataset(file, f"{PARAMETERS}/{name}", place)
         if column.shape != rows or column.dtype != np.dtype("<f8"):
-            raise ValueError(f"parameter '{name}' has type {column.dtype} and shape {column.shape}")
-        check_attributes(column)
-        check_column(column, "f")
-        yield ParameterColumn(name, **{key: str(column.attrs[key]) for key in PARAMETER_ATTRIBUTES})
+            raise ResultsError(f"{place}: parameter '{name}' has type {column.dtype} and shape {column.shape}")
+        with reading(place, f"parameter '{name}'"):
+            check_attributes(column, with_texts=False)
+            check_column(column, "f")
+            described = {key: str(column.attrs[key]) for key in PARAMETER_ATTRIBUTES}
+        yield ParameterColumn(name, **described)
 
 
 def _check_counts(file: h5py.File, layout: Layout, variable: Variable, rows: tuple[int, ...], place: str) -> None:
@@ -253,8 +267,9 @@ def _check_counts(file: h5py.File, layout: Layout, variable: Variable, rows: tup
         (f"{TOTALS}/{variable.name}", (), "int64"),
     ):
         dataset = find_dataset(file, path, place)
-        if math.prod(strata) > MOST_SLOTS:
-            raise ResultsError(f"{place}: dataset '{path}' has {math.prod(strata)} strata, limit {MOST_SLOTS}")
+        for number, limit, what in ((strata, MOST_SLOTS, "strata"), (trailing, MOST_CELLS, "cells in a stratum")):
+            if math.prod(number) > limit:
+                raise ResultsError(f"{place}: dataset '{path}' has {math.prod(number)} {what}, limit {limit}")
         expected = (*rows, *strata, *trailing)
         if dataset.shape != expected or dataset.dtype != np.dtype(dtype).newbyteorder("<"):
             raise ResultsError(

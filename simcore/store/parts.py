@@ -110,7 +110,8 @@ class Parts:
     @property
     def safe(self) -> dict[int, int]:
         """First row and rows of every block that is safe."""
-        return {first: entry.rows for first, entry in self.shards.items()} | self.saved
+        shards = dict(self.shards)  # in one step: another thread may be adopting or forgetting
+        return {first: entry.rows for first, entry in shards.items()} | self.saved
 
     @property
     def assembling(self) -> Path:
@@ -221,7 +222,8 @@ class Parts:
     def forget(self, first_row: int) -> None:
         """Keep of a safe block only that it is safe: where it lies takes much more memory."""
         if first_row in self.shards:
-            self.saved[first_row] = self.shards.pop(first_row).rows
+            self.saved[first_row] = self.shards[first_row].rows
+            del self.shards[first_row]
 
     # The end --------------------------------------------------------------------------------------------------------
 

@@ -13,9 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError, nearest
+from simcore.store.checksums import BLAKE2B, check_kind_of_checksum
 from simcore.store.chunks import RowReader, row_ranges
+from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
+from simcore.store.examination import check_index
 from simcore.store.layout import (
     CHUNK_ROWS,
+    FORMAT_VERSION,
     IDENTIFIERS,
     LEDGER,
     PARAMETERS,
@@ -96,7 +100,11 @@ class Results:
             outer, inner = self.attributes["nested"]
             self.nested: tuple[int, int] = (int(outer), int(inner))
         self.replicates: int = self._dataset(REPLICATE).shape[0]
+        self._sound: set[str] = set()
+        """Datasets whose index of chunks was looked at."""
         self._check_ledger()
+        if path is not None:
+            self.check_description()
 
     def _check_ledger(self) -> None:
         rows = self._dataset(f"{LEDGER}/rows")
@@ -106,6 +114,18 @@ class Results:
             covered = int(rows[()].sum())
         if covered != self.replicates:
             raise ResultsError(f"{self._place}: is damaged: its blocks hold {covered} of {self.replicates} replicates")
+
+    def check_description(self) -> None:
+        """Refuse labels, attributes and documents that are not what was written, which HDF5 would not notice.
+
+        A file of a newer minor version may describe what this program does not know of, and is taken as it is.
+        """
+        if tuple(self.attributes["format_version"]) > FORMAT_VERSION:
+            return
+        with reading(self._place, "the description"):
+            agrees = self.attributes.get(DESCRIPTION_CHECKSUM) == description_checksum(self._file)
+        if not agrees:
+            raise ResultsError(f"{self._place}: labels, attributes or documents differ from what was written")
 
     def __enter__(self) -> Self:
         return self
@@ -177,11 +197,11 @@ class Results:
         trailing = self.layout.sizes(description.trailing)
         values = np.zeros((stop - start, *sizes, *trailing), dtype=np.int64)
         if not kept:
-            totals = RowReader(self._dataset(f"{TOTALS}/{variable}"), 0, self._place)
+            totals = self._rows(f"{TOTALS}/{variable}")
             for where, piece in totals.iterate(start, stop):
                 values[where] = piece
             return values
-        counts = RowReader(self._dataset(variable), len(description.strata), self._place)
+        counts = self._rows(variable, len(description.strata))
         places = [description.strata.index(axis) for axis in kept]
         strata = list(np.ndindex(self.layout.sizes(description.strata)))
         for first, end in row_ranges(start, stop):
@@ -278,17 +298,30 @@ class Results:
         """
         import pandas as pd
 
-        columns: dict[str, Any] = {}
+        return pd.DataFrame(self.ledger_columns()).rename_axis("block")
+
+    def ledger_columns(self) -> dict[str, NDArray[Any]]:
+        """The columns of `ledger` as arrays, without pandas and the memory that it takes."""
+        columns: dict[str, NDArray[Any]] = {}
         known = find_group(self._file, LEDGER, self._place)
         for name in ("first_row", "rows", "seconds", "agents", "held_shares", "checksum"):
             if name == "held_shares" and name not in known:
                 columns[name] = np.zeros(len(columns["rows"]), dtype=np.int64)
                 columns[name][:1] = int(self.attributes.get("held_shares", 0))
                 continue
-            dataset = self._dataset(f"{LEDGER}/{name}")
+            path = f"{LEDGER}/{name}"
             with reading(self._place, f"column '{name}' of the ledger"):
-                columns[name] = dataset.asstr()[()] if name == "checksum" else dataset[()]
-        return pd.DataFrame(columns).rename_axis("block")
+                # Not through HDF5, which makes up zeros for a chunk that it does not find.
+                column = self._read_column(path, 0, self._dataset(path).shape[0])
+                columns[name] = column.astype(str).astype(object) if name == "checksum" else column
+        return columns
+
+    @cached_property
+    def checksum_kind(self) -> str:
+        """By what the checksums of blocks and parameter sets were made."""
+        with reading(self._place, "the attribute 'checksum_kind' of the ledger"):
+            kind = find_group(self._file, LEDGER, self._place).attrs.get("checksum_kind", BLAKE2B)
+        return check_kind_of_checksum(str(kind), self._place)
 
     @cached_property
     def theta_checksums(self) -> list[str] | None:
@@ -363,6 +396,15 @@ class Results:
             raise ResultsError(f"{self._place}: is closed")
         return find_dataset(self._file, path, self._place)
 
+    def _rows(self, path: str, strata: int = 0) -> RowReader:
+        """Reader of a dataset whose index of chunks is sound."""
+        dataset = self._dataset(path)
+        if path not in self._sound:
+            with reading(self._place, f"'{path}'"):
+                check_index(dataset)
+            self._sound.add(path)
+        return RowReader(dataset, strata, self._place)
+
     def _lookup_dimension(self, name: str) -> tuple[str, ...]:
         try:
             return self.layout.dimension(name).labels
@@ -394,9 +436,8 @@ class Results:
         return _unit_range(rows, self.replicates)
 
     def _read_column(self, path: str, start: int, stop: int) -> NDArray[Any]:
-        dataset = self._dataset(path)
-        values = np.empty(stop - start, dtype=dataset.dtype)
-        for where, piece in RowReader(dataset, 0, self._place).iterate(start, stop):
+        values = np.empty(stop - start, dtype=self._dataset(path).dtype)
+        for where, piece in self._rows(path).iterate(start, stop):
             values[where] = piece
         return values
 

@@ -7,7 +7,7 @@ its end. It is no HDF5 file, so that nothing but appending bytes can go wrong, a
     length of the header in bytes, 16 decimal digits, \\n
     header: JSON, one entry per block with the paths, offsets and lengths of its chunks
     the chunks of all blocks, one after another, as they will be in the results file
-    BLAKE2b of everything before, 32 bytes
+    XXH3 (128 bits) of everything before, 16 bytes
 
 The header names the *rows* that the shard belongs to (`simcore.runner.request.RunRequest.rows_id`): two runs with the
 same name have the same numbers in every replicate that both hold, so a left-over of another run is never taken for one
@@ -17,7 +17,7 @@ of this.
 from __future__ import annotations
 
 import contextlib
-import hashlib
+import functools
 import itertools
 import json
 import os
@@ -26,13 +26,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
+import xxhash
+
 from simcore.errors import ResultsError
 from simcore.store.blocks import Chunk, EncodedBlock
 from simcore.store.target import sync_folder
 
 _MAGIC: Final = b"simcore-shard 1\n"
 _LENGTH_DIGITS: Final = 16
-_DIGEST_BYTES: Final = 32
+_DIGEST_BYTES: Final = 16
 _PIECE: Final = 2**20
 TEMPORARY_SUFFIX: Final = ".tmp"
 LARGEST_HEADER: Final = 256 * 2**20
@@ -60,25 +62,23 @@ class ShardEntry:
     Attributes
     ----------
     path : Path
+    version : tuple of int
+        What tells the file from another one that is given its name later.
+    number : int
+        Which block of the shard it is. (What the header says of its chunks is read again when it is wanted: a long run
+        has hundreds of thousands of blocks.)
     position : int
         Of its first chunk in the file [bytes].
-    facts : dict
-        The block's entry of the header.
+    first_row, rows : int
+        Replicates of the block.
     """
 
     path: Path
+    version: tuple[int, ...]
+    number: int
     position: int
-    facts: dict[str, Any]
-
-    @property
-    def first_row(self) -> int:
-        """First replicate of the block."""
-        return int(self.facts["first_row"])
-
-    @property
-    def rows(self) -> int:
-        """Replicates of the block."""
-        return int(self.facts["rows"])
+    first_row: int
+    rows: int
 
 
 def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mark: str = "") -> None:
@@ -112,7 +112,7 @@ def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mar
         (data for block in blocks for _, _, data in block.chunks),
     )
     temporary = path.with_name(path.name + (f".{mark}" if mark else "") + TEMPORARY_SUFFIX)
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest = xxhash.xxh3_128()
     try:
         with temporary.open("wb") as stream:
             for piece in pieces:
@@ -147,13 +147,14 @@ def read_shard_entries(path: Path, rows_id: str) -> list[ShardEntry]:
         with path.open("rb") as stream:
             header, position = _read_header(stream)
             _check_digest(stream)
-    except (OSError, ValueError) as problem:
+            version = _version(stream)
+    except (OSError, ValueError, RecursionError) as problem:
         raise ResultsError(f"{path}: is a damaged shard ({problem})") from problem
     if header.get("rows_id") != rows_id:
         raise ResultsError(f"{path}: is a shard of another run")
     entries = []
-    for facts in header["blocks"]:  # the digest agrees, so this is what was written
-        entries.append(ShardEntry(path, position, facts))
+    for number, facts in enumerate(header["blocks"]):  # the digest agrees, so this is what was written
+        entries.append(ShardEntry(path, version, number, position, facts["first_row"], facts["rows"]))
         position += sum(length for _, _, length in facts["chunks"])
     return entries
 
@@ -169,17 +170,36 @@ def read_shard_block(entry: ShardEntry) -> EncodedBlock:
     chunks: list[Chunk] = []
     try:
         with entry.path.open("rb") as stream:
+            if _version(stream) != entry.version:  # written anew, and chunks may lie elsewhere
+                raise ValueError("it is another one by now")
+            found = _blocks_of(entry.path, entry.version)[entry.number]
             stream.seek(entry.position)
-            for place, offset, length in entry.facts["chunks"]:
+            for place, offset, length in found["chunks"]:
                 data = stream.read(length)
                 if len(data) != length:
                     raise ValueError("cut short")
                 chunks.append((place, tuple(offset), data))
     except (OSError, ValueError) as problem:
         raise ResultsError(f"{entry.path}: is a damaged shard ({problem})") from problem
-    facts = {name: entry.facts[name] for name in _PLAIN}
+    facts = {name: found[name] for name in _PLAIN}
     facts["theta_checksums"] = tuple(facts["theta_checksums"])
     return EncodedBlock(**facts, chunks=tuple(chunks))
+
+
+@functools.lru_cache(maxsize=1)  # blocks are read one after another
+def _blocks_of(path: Path, version: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Return what the header of a checked shard says of its blocks."""
+    with path.open("rb") as stream:
+        header, _ = _read_header(stream)
+        if _version(stream) != version:
+            raise ValueError("it is another one by now")
+    blocks: list[dict[str, Any]] = header["blocks"]
+    return blocks
+
+
+def _version(stream: BinaryIO) -> tuple[int, ...]:
+    found = os.fstat(stream.fileno())
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _read_header(stream: BinaryIO) -> tuple[dict[str, Any], int]:
@@ -203,7 +223,7 @@ def _check_digest(stream: BinaryIO) -> None:
     """Compare the whole file with the digest at its end, piece by piece."""
     left = stream.seek(0, os.SEEK_END) - _DIGEST_BYTES
     stream.seek(0)
-    digest = hashlib.blake2b(digest_size=_DIGEST_BYTES)
+    digest = xxhash.xxh3_128()
     while left > 0 and (piece := stream.read(min(left, _PIECE))):
         digest.update(piece)
         left -= len(piece)

@@ -118,9 +118,13 @@ def publish(partial: Path, target: Path, *, replace: bool = False) -> None:
         raise ResultsError(f"{target}: appeared during the run and is not overwritten; the results are in {partial}")
     try:
         os.replace(partial, target)
-        sync_folder(target.parent)  # the name is on the disk only when its folder is
     except OSError as problem:
         reason = os.strerror(problem.errno or 0)
         raise ResultsError(
             f"{target}: could not be given its name: {reason}; the results are in {partial}"
         ) from problem
+    try:
+        sync_folder(target.parent)  # the name is on the disk only when its folder is
+    except OSError as problem:
+        reason = os.strerror(problem.errno or 0)
+        raise ResultsError(f"{target}: is whole, but the disk may not know its name yet: {reason}") from problem

@@ -19,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError
-from simcore.store.blocks import Chunk, EncodedBlock, encode_theta, theta_checksum, theta_checksums
+from simcore.store.blocks import Chunk, EncodedBlock, encode_theta, theta_checksums
+from simcore.store.checksums import theta_checksum
 from simcore.store.description import (
     DESCRIPTION_CHECKSUM,
     Attribute,
@@ -358,7 +359,7 @@ class Writer:
         self._disk.close()
         if self._disk.failure is not None:
             self._partial.unlink(missing_ok=True)
-            raise self._refusal("the end of the file", self._disk.failure)
+            raise self._refusal("the end of the file", self._disk.failure) from self._disk.failure
         publish(self._partial, self.target, replace=self._replace)
         return open_results(self.target)
 

@@ -19,8 +19,11 @@ from analysis.cohorts.comparison import Comparison, Step, compare_cohorts
 from analysis.cohorts.members import Member, members_by_year, members_of
 from analysis.cohorts.study import INDEX, Study, StudyInterrupted, open_study, read_study, run_members
 from simcore.errors import ResultsError, ScenarioError, UserError
+from simcore.runner.blocks import BLOCK_ROWS
+from simcore.runner.identity import IDENTITY
 from simcore.scenario import Scenario, load_scenario
 from simcore.store import open_results
+from simcore.store.comparing import compare_results
 from tests.conftest import ROOT
 
 RIVER = ROOT / "tests" / "scenarios" / "river.toml"
@@ -235,7 +238,7 @@ def test_index_that_cannot_be_read(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_interrupt_keeps_finished_members(tmp_path: Path, folder: Path) -> None:
-    """The member at work leaves nothing; the same command goes on, and the end is that of an uninterrupted study."""
+    """The member at work is left out; the same command goes on, and the end is that of an uninterrupted study."""
     members = pair()
     at_work: list[str] = []
 
@@ -254,11 +257,77 @@ def test_interrupt_keeps_finished_members(tmp_path: Path, folder: Path) -> None:
         )
     assert stop.value.member == "strict"
     assert [entry.name for entry in read_study(study.folder).finished] == ["calm"]
-    assert sorted(path.name for path in study.folder.iterdir()) == ["calm.h5", INDEX]
     again = make(study.folder, members)
     assert len(again.finished) == 2
+    assert sorted(path.name for path in study.folder.iterdir()) == ["calm.h5", "strict.h5", INDEX]
     for name in ("calm", "strict"):
         assert np.array_equal(values(study.folder, name), values(folder, name))
+
+
+LONG: dict[str, Any] = {**OPTIONS, "replicates": 2 * BLOCK_ROWS + 77}
+
+
+class Killed(BaseException):
+    """Ends a run as a kill would: nobody tidies up but the folder of the unfinished run stays."""
+
+
+def stopped(folder: Path, members: tuple[Member, ...], stop: BaseException) -> Study:
+    """A study of one member of three blocks that ended when the first one was safe."""
+    study = open_study(folder, members, 5, LONG, 0)
+    raised: list[BaseException] = []
+
+    def progress(state: object) -> None:
+        if not raised and list(folder.glob("*.parts/shard-*.blocks")):
+            raised.append(stop)  # a second interrupt would stop at once
+            raise stop
+
+    with pytest.raises((StudyInterrupted, Killed)):
+        run_members(study, members, threads=1, progress=progress)
+    return study
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Killed()], ids=["interrupted file", "killed"])
+def test_a_member_is_gone_on_with(tmp_path: Path, stop: BaseException) -> None:
+    members = members_of([river("calm")])
+    study = stopped(tmp_path / "study", members, stop)
+    left = {"calm.h5"} if isinstance(stop, KeyboardInterrupt) else {"calm.h5.parts"}
+    assert {path.name for path in study.folder.iterdir()} == {INDEX} | left
+    assert read_study(study.folder).finished == []
+
+    stored: list[int] = []
+    there: list[bool] = []
+    study = open_study(study.folder, members, None, LONG, 0)
+    run_members(
+        study,
+        members,
+        threads=1,
+        begin=lambda number, entry, whole: there.append(whole),
+        progress=lambda state: stored.append(state.replicates_stored),
+    )
+    assert there == [False]
+    assert stored[-1] >= BLOCK_ROWS, "nothing was gone on with"
+    assert {path.name for path in study.folder.iterdir()} == {INDEX, "calm.h5"}
+    assert [entry.replicates for entry in read_study(study.folder).finished] == [LONG["replicates"]]
+    whole = make(tmp_path / "whole", members, LONG)
+    with open_results(study.path(study.entries[0])) as one, open_results(whole.path(whole.entries[0])) as other:
+        assert compare_results(one, other, attributes=IDENTITY) == []
+        assert len(one.attributes["history"]) == 1
+
+
+@pytest.mark.parametrize("stop", [KeyboardInterrupt(), Killed()], ids=["interrupted file", "killed"])
+@pytest.mark.parametrize(
+    ("change", "key"), [({"replicates": 500}, "requested_replicates"), ({"engine": "cohort"}, "engine")]
+)
+def test_unfinished_blocks_are_not_taken_for_those_of_another_wish(
+    tmp_path: Path, stop: BaseException, change: dict[str, Any], key: str
+) -> None:
+    members = members_of([river("calm")])
+    study = stopped(tmp_path / "study", members, stop)
+    other = open_study(study.folder, members, None, {**LONG, **change}, 0)
+    with pytest.raises(ResultsError, match=rf"another run.*\({key} differs\)"):
+        run_members(other, members, threads=1)
+    back = make(study.folder, members, LONG)  # nothing was lost
+    assert len(back.finished) == 1
 
 
 # Comparison -------------------------------------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import threading
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +14,11 @@ import pytest
 
 import simcore
 from simcore.errors import ResultsError, UserError
-from simcore.runner import Progress, RunInterrupted
+from simcore.runner import Progress, RunInterrupted, session
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.runner.stopping import Stopping, StoppingRule, labels_of
 from simcore.scenario import Scenario
+from simcore.store.recorder import Recorder
 from simcore.uncertainty.design import Design
 
 from .test_session import Interrupter, assert_same, content
@@ -55,6 +58,23 @@ def per_block(tiny: Scenario, seed: int) -> int:
         return int(results.read("victims").sum())
 
 
+def test_a_block_that_is_ready_while_the_rule_is_asked_is_not_kept(
+    tiny: Scenario, seed: int, tmp_path: Path, monkeypatch: Any
+) -> None:
+    """The rule is slow, so that the next blocks are encoded when it says that this one was the last."""
+    look = session.decode_totals
+
+    def slow(*arguments: Any) -> Any:
+        time.sleep(1.0)
+        return look(*arguments)
+
+    monkeypatch.setattr(session, "decode_totals", slow)
+    options = {"until": Counted(1), "until_minimum": 2 * BLOCK_ROWS, "seed": seed, "threads": 2}
+    with simcore.run(tiny, replicates=6 * BLOCK_ROWS, output=tmp_path / "x.h5", **options) as results:
+        assert results.replicates == 2 * BLOCK_ROWS
+        assert results.verify_checksums() == []
+
+
 @pytest.mark.parametrize("threads", [1, 2, 5])
 def test_the_file_is_that_of_a_run_of_just_as_many(
     threads: int, tiny: Scenario, seed: int, per_block: int, tmp_path: Path
@@ -75,6 +95,35 @@ def test_the_file_is_that_of_a_run_of_just_as_many(
     assert (facts["until_minimum"], facts["until_maximum"]) == (8192, MAXIMUM)
     assert facts["until_estimate"] == [float(rule.seen)]
     assert np.isnan(facts["until_mcse"]).all()
+
+
+def test_a_block_that_was_encoded_before_its_turn_waits_for_the_rule(
+    tiny: Scenario, seed: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first block is encoded last, so that both go to the file at once if nothing holds the second one back."""
+    second, committed = threading.Event(), []
+    encode, commit = session.encode, Recorder.commit
+
+    def encode_in_reverse(work: Any, block: Any, *rest: Any) -> Any:
+        if block.first == 0:
+            assert second.wait(60.0)
+            time.sleep(0.2)  # the calling thread has seen the second one by now
+        encoded = encode(work, block, *rest)
+        if block.first == BLOCK_ROWS:
+            second.set()
+        return encoded
+
+    def noted(recorder: Recorder, block: Any) -> Any:
+        committed.append(block.first_row)
+        return commit(recorder, block)
+
+    monkeypatch.setattr(session, "encode", encode_in_reverse)
+    monkeypatch.setattr(Recorder, "commit", noted)
+    with simcore.run(
+        tiny, replicates=MAXIMUM, seed=seed, threads=2, until=Counted(1), until_minimum=BLOCK_ROWS
+    ) as results:
+        assert results.replicates == BLOCK_ROWS
+    assert committed == [0]
 
 
 def test_the_maximum_ends_the_run_too(tiny: Scenario, seed: int) -> None:

@@ -28,7 +28,6 @@ LAYOUT = LAYOUTS["age summed out"]
 REPLICATES = CHUNK_ROWS + 10
 COUNTS = random_counts(LAYOUT, REPLICATES)
 THETA = random_theta(LAYOUT, REPLICATES)
-FORMAT_1_0 = Path(__file__).parent / "data" / "format_1_0.h5"
 
 
 @pytest.fixture(scope="module")
@@ -356,20 +355,3 @@ def test_pandas_is_loaded_only_when_it_is_used(path: Path, monkeypatch: pytest.M
     with open_results(path) as results:
         results.read("victims", by=("sex",))
         results.theta_ids()
-
-
-# Past versions --------------------------------------------------------------------------------------------------------
-
-
-def test_a_file_of_format_1_0_is_read() -> None:
-    layout = LAYOUTS["age summed out"]
-    with open_results(FORMAT_1_0) as results:
-        assert results.attributes["format_version"] == [1, 0]
-        assert results.layout == layout
-        assert results.verify_checksums() == []
-        counts = random_counts(layout, 20)
-        for variable in layout.variables:
-            expected = summed(layout, variable, counts[variable.name], variable.strata)
-            np.testing.assert_array_equal(results.read(variable.name, by=variable.strata), expected)
-        np.testing.assert_array_equal(results.theta(), random_theta(layout, 10))
-        assert results.nested == (10, 2)
