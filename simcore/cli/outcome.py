@@ -48,7 +48,7 @@ def carry_out(simulate: Simulate, target: Path, *, replicates: int, quiet: bool,
     quiet, verbose : bool
         Say nothing but the seed and errors; say more.
     """
-    begun = time.perf_counter()
+    begun, before = time.perf_counter(), _version(target)
     interruption = Interruption()
     from simcore.runner import RunInterrupted
 
@@ -59,7 +59,7 @@ def carry_out(simulate: Simulate, target: Path, *, replicates: int, quiet: bool,
         except RunInterrupted as stop:
             return _say_interrupted(target, stop.results, stop.safe)
         except (KeyboardInterrupt, StoppedAtOnce):
-            return _say_stopped(target)
+            return _say_stopped(target, before)
     with results:
         report(results, target, watch.last, quiet=quiet, verbose=verbose, seconds=time.perf_counter() - begun)
     return INTERRUPTED if interruption.signals else 0
@@ -67,6 +67,8 @@ def carry_out(simulate: Simulate, target: Path, *, replicates: int, quiet: bool,
 
 def _say_interrupted(target: Path, results: Results | None, safe: int) -> int:
     """Say after the first signal what was kept and how to go on."""
+    from simcore.store.target import parts_path
+
     go_on = f"go on with: simcore resume {target}"
     if results is not None:
         with results:
@@ -74,20 +76,33 @@ def _say_interrupted(target: Path, results: Results | None, safe: int) -> int:
                 f"kept {whole(results.replicates)} of {whole(results.requested_replicates)} replicates in {target} "
                 f"(status interrupted); {go_on}"
             )
-    elif safe:
+    elif parts_path(target).exists():
         talk(f"kept {whole(safe)} replicates beside {target}; {go_on}")
+    elif os.path.lexists(target):
+        talk(f"nothing was added: {target} is as it was")
     else:
         talk(f"nothing was kept: {target} was not written")
     return INTERRUPTED
 
 
-def _say_stopped(target: Path) -> int:
-    """Say after the second signal what is left, which may have come at any moment."""
+def _version(target: Path) -> tuple[int, int] | None:
+    """Return what tells a file from one that takes its place; None if there is none."""
+    try:
+        found = target.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _say_stopped(target: Path, before: tuple[int, int] | None) -> int:
+    """Say after the second signal, which may have come at any moment, what is left; ``before`` is the file then."""
     from simcore.store.target import parts_path
 
     folder = parts_path(target)
     if folder.exists():
         talk(f"stopped at once; finished blocks are safe in {folder}; go on with: simcore resume {target}")
+    elif before is not None and _version(target) == before:
+        talk(f"nothing was added: {target} is as it was")
     elif os.path.lexists(target):
         talk(f"{target} was finished all the same")
     else:

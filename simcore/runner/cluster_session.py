@@ -21,7 +21,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from simcore.errors import ResultsError, UserError
@@ -29,6 +29,7 @@ from simcore.runner import cluster_worker
 from simcore.runner.blocks import BLOCK_ROWS, SliceReport, report_of
 from simcore.runner.cluster import Cluster
 from simcore.runner.cluster_members import TASKS_AT_ONCE, Member, Members, Task, logger
+from simcore.runner.cluster_shards import Shard, WaitingShards
 from simcore.runner.cluster_tasks import LARGEST_MESSAGE, LARGEST_SHARD, Plan, Span
 from simcore.runner.progress import Progress
 from simcore.runner.request import PreparedRun
@@ -38,7 +39,7 @@ from simcore.store.description import Attribute
 from simcore.store.parts import SHARED_NAME
 from simcore.store.provenance import environment
 from simcore.store.recorder import Recorder
-from simcore.store.shards import read_shard_entries, write_shard
+from simcore.store.shards import write_shard
 
 MOST_FAILURES: Final = 3
 """A task that failed so often ends the run."""
@@ -53,16 +54,6 @@ LOCAL_PATIENCE_SECONDS: Final = 60.0
 _HELPERS: Final = 4  # threads that wait for answers of the scheduler
 _RECEIVERS: Final = 2  # threads that fetch what tasks tell; each holds the blocks of one task at most
 _RECORDING: Final = 3  # blocks handed to the disk at a time
-
-
-@dataclass
-class _Finished:
-    """A shard that waits for its turn."""
-
-    first: int
-    stop: int
-    rows: tuple[int, ...]
-    span: Span
 
 
 class ClusterSession(Session):
@@ -110,11 +101,9 @@ class ClusterSession(Session):
         """Since when no worker is there [s]; infinity if one is."""
         self.warned = False
         self.receivers = ThreadPoolExecutor(_RECEIVERS, thread_name_prefix="simcore-receiver")
-        self.finished: dict[int, _Finished] = {}
-        """Shards that wait for their turn, by first row."""
-        self.opened: _Finished | None = None
-        """The shard whose turn it is, checked."""
-        self.opening: Future[bool] | None = None
+        self.shards = WaitingShards(
+            recorder, prepared.rows_id, lambda function, shard: self._submit(self.disk, function, shard)
+        )
         self.received: dict[int, EncodedBlock] = {}
         """Blocks that wait for their turn, in a run that is kept in memory."""
         self.recording: deque[tuple[int, Future[EncodedBlock], bool]] = deque()
@@ -147,19 +136,12 @@ class ClusterSession(Session):
         if tasks:
             self._tell_to_stop(drop=True)
         for task in tasks:
-            self._count_unheard(task)
+            self.shards.count_unheard(task.span)
             task.future.release()
         if self.parts is not None:
             with contextlib.suppress(OSError):  # a worker that comes late must not write there
                 (self.parts.folder / SHARED_NAME).unlink(missing_ok=True)
         self.receivers.shutdown(wait=False, cancel_futures=True)
-
-    def _count_unheard(self, task: Task) -> None:
-        """Count a shard that is there although nobody could tell any more."""
-        if self.parts is not None and self.parts.shard_path(task.span.first).exists():
-            with contextlib.suppress(ResultsError):
-                for entry in read_shard_entries(self.parts.shard_path(task.span.first), self.rows_id):
-                    self.parts.saved[entry.first_row] = entry.rows
 
     def _advance(self) -> None:
         """Do everything that can be done without waiting."""
@@ -173,7 +155,7 @@ class ClusterSession(Session):
         self._record()
         if self._take_recorded():
             self._record()
-        if self.winding_down and not (self._tasks or self.recording or self.opening):
+        if self.winding_down and not (self._tasks or self.recording or self.shards.opening):
             self.stop = self.recorded
 
     @property
@@ -342,73 +324,35 @@ class ClusterSession(Session):
             return
         self.plan.learn(len(rows), answer["seconds"], answer["encoded_bytes"])
         self.done += SliceReport(sum(rows), answer["agents"], 0)
-        self.finished[span.first] = _Finished(span.first, stop, rows, span)
         if self.parts is not None:
             self.recorder.check_room(answer["encoded_bytes"] / sum(rows))
-            self.parts.saved |= {span.first + number * BLOCK_ROWS: count for number, count in enumerate(rows)}
+            self.shards.add(Shard(replace(span, stop=stop), rows))
         self.received |= {block.first_row: block for block in answer["blocks"]}
 
     # The merge ------------------------------------------------------------------------------------------------------
 
     def _record(self) -> None:
         """Send the blocks whose turn it is to the disk."""
+        damaged = self.shards.take_damaged()
+        if damaged is not None:
+            self.done += SliceReport(-sum(damaged.rows), 0, 0)
+            self._failed(damaged.span, "or on its way: the shard is damaged")
         most = 1 if self.stopping is not None else _RECORDING  # a rule is asked before the next one is written
-        while len(self.recording) < most and self.sent < self.stop:
+        while len(self.recording) < most and self.sent < self.stop and not self.shards.opening:
             first = self.sent
             stop = min(first + BLOCK_ROWS, self.work.design.replicates)
             computed = True
             if first in self.received:
                 recording = self._submit(self.disk, self.recorder.commit, self.received.pop(first))
-                self.finished.pop(first, None)
-            elif self._has_opened(first):
-                recording = self._submit(self.disk, self._transfer, first)
-            elif self.opening is None and first not in self.finished and self.recorder.holds(first, stop - first):
-                recording = self._submit(self.disk, self._transfer, first)
+            elif self.shards.has_opened(first):
+                recording = self._submit(self.disk, self.shards.transfer, first)
+            elif not self.shards.opening and self.recorder.holds(first, stop - first):
+                recording = self._submit(self.disk, self.shards.transfer, first)
                 computed = False
             else:
                 return
             self.recording.append((stop, recording, computed))
             self.sent = stop
-
-    def _has_opened(self, first: int) -> bool:
-        """Whether a block of this run can be read; opens the shard that begins with it."""
-        if self.opening is not None and self.opening.done():
-            whole, self.opening = self.opening.result(), None
-            assert self.opened is not None
-            if not whole:
-                opened, self.opened = self.opened, None
-                self.done += SliceReport(-sum(opened.rows), 0, 0)
-                self._forget(opened)
-                self._failed(replace(opened.span, stop=opened.stop), "or on its way: the shard is damaged")
-                return False
-        if self.opened is not None and self.opened.first <= first < self.opened.stop:
-            return self.opening is None
-        if first in self.finished and self.opening is None:
-            self.opened = self.finished.pop(first)
-            self.opening = self._submit(self.disk, self._open, self.opened)
-        return False
-
-    def _forget(self, damaged: _Finished) -> None:
-        """The blocks of a damaged shard are not safe."""
-        assert self.parts is not None
-        for number in range(len(damaged.rows)):
-            self.parts.saved.pop(damaged.first + number * BLOCK_ROWS, None)
-
-    def _open(self, finished: _Finished) -> bool:
-        """Check a shard from its first byte to its last; return whether it is what it should be."""
-        assert self.parts is not None
-        try:
-            self.parts.adopt(finished.first, finished.rows, self.rows_id)
-        except ResultsError as problem:
-            logger.warning("%s", problem)
-            return False
-        return True
-
-    def _transfer(self, first: int) -> EncodedBlock:
-        block = self.recorder.transfer(first)
-        if self.parts is not None:
-            self.parts.forget(first)
-        return block
 
     def _take_recorded(self) -> bool:
         """Take note of the blocks that are recorded, in order, and return whether there were any."""

@@ -6,6 +6,7 @@ gives none.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import resource
@@ -43,13 +44,19 @@ class Call:
     def __call__(self, target: Path) -> Any:
         """Do it here; returns results."""
         import simcore
-        from simcore.scenario import load_scenario
 
         if self.verb == "run":
             assert self.scenario is not None
             path, settings = self.scenario
-            return simcore.run(load_scenario(path, settings=settings), output=target, **self.options)
+            return simcore.run(_scenario(path, tuple(settings)), output=target, **self.options)
         return getattr(simcore, self.verb)(target, **self.options)
+
+
+@functools.cache
+def _scenario(path: str, settings: tuple[str, ...]) -> Any:
+    from simcore.scenario import load_scenario
+
+    return load_scenario(path, settings=settings)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,16 @@ def server() -> Iterator[Confinement]:
         yield running
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_revision() -> Iterator[None]:
+    """Ask git once for the state of the source tree: hundreds of runs would ask hundreds of times."""
+    from simcore.store import provenance
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(provenance, "source_revision", functools.cache(provenance.source_revision))
+        yield
+
+
 @pytest.fixture(scope="session")
 def stages(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Stage]:
     """Cases by name, each made ready once."""

@@ -261,6 +261,23 @@ def test_a_client_that_is_killed_leaves_what_can_be_resumed(
 
 
 @pytest.mark.long
+def test_ctrl_c_on_a_terminal_reaches_the_client_only(seed: int, whole: Path, tmp_path: Path) -> None:
+    """A terminal sends it to all processes of the group, the local workers too."""
+    path = tmp_path / "x.h5"
+    command = [sys.executable, "-m", "simcore.cli", "run", str(FIXTURES / "tiny.toml"), "-n", str(REPLICATES)]
+    command += ["--seed", str(seed), "-o", str(path), "--dask", "local:2"]
+    client = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True)
+    _wait_for(lambda: _shards(path) or client.poll() is not None)
+    os.killpg(client.pid, signal.SIGINT)
+    _, errors = client.communicate(timeout=PATIENCE)
+    assert client.returncode == 130
+    assert b"Traceback" not in errors
+    assert b"once more stops at once" in errors
+    simcore.resume(path, threads=1).close()
+    assert_same(content(path), content(whole))
+
+
+@pytest.mark.long
 def test_workers_that_die_all_the_time(
     tiny: Scenario, seed: int, workers: Any, tmp_path: Path, gone: list[int], everybody: list[Members]
 ) -> None:

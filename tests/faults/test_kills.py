@@ -37,17 +37,18 @@ def strike(server: Confinement, stage: Stage, points: Sequence[int], kind: str, 
 
 def test_a_kill_before_each_kind_of_event_of_a_run(server: Confinement, stages: Stages, tally: Tally) -> None:
     stage = stages("run")
-    points = [stretch[0] for stretch in stage.stretches(server)]
-    assert len(points) >= 30
-    ways = strike(server, stage, points, "kill", tally)
-    assert ways["resumed"] >= 25
+    events, points = stage.events(server), [stretch[0] for stretch in stage.stretches(server)]
+    names = [events[point] for point in points]
+    # Of what is done for every block, three times is once too often; the long suite leaves out nothing.
+    chosen = [point for number, point in enumerate(points) if names[:number].count(names[number]) != 1]
+    assert len(chosen) >= 30
+    ways = strike(server, stage, chosen, "kill", tally)
+    assert ways["resumed"] >= 20
     assert ways["begun anew"] >= 5
-    assert ways["with safe blocks"] >= 20
+    assert ways["with safe blocks"] >= 12
 
 
-@pytest.mark.parametrize(
-    "name", ["nested", "until", "resume of an interrupted file", "extend", "extend by doubling", "repair"]
-)
+@pytest.mark.parametrize("name", ["resume of an interrupted file", "extend", "repair"])
 def test_a_kill_in_every_kind_of_work(name: str, server: Confinement, stages: Stages, tally: Tally) -> None:
     stage = stages(name)
     points = [stretch[0] for stretch in stage.stretches(server)]

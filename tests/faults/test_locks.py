@@ -157,8 +157,21 @@ HOLDERS: dict[str, bytes] = {
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_a_lock_that_nobody_holds_locks_nobody_out(holder: str, stages: Stages, tally: Tally) -> None:
+def test_a_lock_that_nobody_holds_locks_nobody_out(holder: str, tmp_path: Path, tally: Tally) -> None:
     """The kernel's lock decides where there is one, whatever the text says."""
+    path = tmp_path / "lock"
+    path.write_bytes(HOLDERS[holder])
+    lock = Lock(path)
+    lock.acquire("x.h5")
+    with pytest.raises(ResultsError, match=f"another process writes it .process {os.getpid()} on "):
+        Lock(path).acquire("x.h5")
+    lock.release()
+    assert not path.exists()
+    tally.add("stale lock", "recovered")
+
+
+@pytest.mark.parametrize("holder", ["dead process", "number of another process", "garbage"])
+def test_a_run_whose_lock_was_left_is_resumed(holder: str, stages: Stages, tally: Tally) -> None:
     stage = stages("resume")
     target = stage.fresh()
     (parts_path(target) / LOCK_NAME).write_bytes(HOLDERS[holder])

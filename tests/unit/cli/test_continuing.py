@@ -12,10 +12,12 @@ import h5py
 import pytest
 
 import simcore as api
-from simcore.runner import Progress
+from simcore.cli.interruption import Interruption, StoppedAtOnce
+from simcore.runner import Progress, continuing, session
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.scenario import Scenario
 from simcore.store.parts import Parts
+from simcore.store.provenance import environment
 from simcore.store.target import parts_path
 from tests.conftest import FIXTURES
 from tests.unit.runner.continuing_samples import BORDER, border, interrupted, killed, snapshot
@@ -114,7 +116,7 @@ def test_a_design_grows_to_the_next_power_of_two(simcore: Call) -> None:
         (["extend", "x.h5", "-n", "0"], "-n 0: must be a whole number from 1"),
         (["extend", "x.h5", "-n", "many"], "-n many: must be a whole number from 1"),
         (["extend", "x.h5", "--nested", "300x2"], "has 1 replicates of each parameter set, and only the sets can grow"),
-        (["extend", "x.h5", "-n", "400", "-j", "0"], "-j 0"),
+        (["extend", "x.h5", "-n", "400", "-j", "0"], "--threads 0: must be a whole number from 1 to"),
         (["extend", "x.h5", "-n", "400", "-q", "-v"], "give either --quiet or --verbose, not both"),
         (["resume", "x.h5", "-q", "-v"], "give either --quiet or --verbose, not both"),
         (["rerun", "nowhere.h5"], "nowhere.h5: no such file"),
@@ -142,9 +144,6 @@ def test_damage_and_environment_are_refused(
     assert checked.exit_code == 1
     assert simcore("resume", "x.h5", "-q", "--repair").exit_code == 0
     assert simcore("info", "x.h5", "--verify").exit_code == 0
-    from simcore.runner import continuing
-    from simcore.store.provenance import environment
-
     monkeypatch.setattr(continuing, "environment", lambda: {**environment(), "numpy": "9.9"})
     assert "now 9.9: bits may differ" in error(simcore("extend", "x.h5", "-n", "20000", "-q"))
     done = simcore("extend", "x.h5", "-n", "20000", "-q", "--other-environment")
@@ -276,8 +275,6 @@ def test_an_extension_without_room_leaves_the_file(
 
 def interrupting(monkeypatch: pytest.MonkeyPatch, stop: type[BaseException], shards: int) -> None:
     """Let a signal come when so many blocks are safe; as often as the program looks."""
-    from simcore.cli.interruption import Interruption
-
     raised: list[int] = []
 
     def checkpoint(self: Interruption) -> None:
@@ -301,8 +298,6 @@ def test_the_first_signal_names_what_is_kept(simcore: Call, monkeypatch: pytest.
 
 
 def test_the_second_signal_names_the_folder(simcore: Call, monkeypatch: pytest.MonkeyPatch) -> None:
-    from simcore.cli.interruption import StoppedAtOnce
-
     with monkeypatch.context() as patch:
         interrupting(patch, StoppedAtOnce, 1)
         done = simcore(*RUN, "-n", str(9 * BLOCK_ROWS))
@@ -318,8 +313,6 @@ def test_the_second_signal_names_the_folder(simcore: Call, monkeypatch: pytest.M
 
 
 def test_a_signal_before_anything_is_safe(simcore: Call, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    from simcore.cli.interruption import StoppedAtOnce
-
     interrupting(monkeypatch, StoppedAtOnce, 0)
     done = simcore(*RUN, "-n", str(9 * BLOCK_ROWS))
     assert done.exit_code == 130
@@ -330,12 +323,24 @@ def test_a_signal_before_anything_is_safe(simcore: Call, monkeypatch: pytest.Mon
 def test_a_stopped_extension_leaves_the_file_and_says_so(
     simcore: Call, results_file: Path, monkeypatch: pytest.MonkeyPatch, folder: Path
 ) -> None:
-    from simcore.cli.interruption import StoppedAtOnce
-
     shutil.copy(results_file, TARGET)
     before = snapshot(folder)
     interrupting(monkeypatch, StoppedAtOnce, 0)
     done = simcore("extend", "x.h5", "-n", "20000")
     assert done.exit_code == 130
     assert snapshot(folder) == before
-    assert "x.h5 is as it was" in done.stderr
+    assert "nothing was added: x.h5 is as it was" in done.stderr
+
+
+def test_an_interrupted_extension_that_added_nothing_says_so(
+    simcore: Call, scenario: Scenario, monkeypatch: pytest.MonkeyPatch, folder: Path
+) -> None:
+    api.run(scenario, replicates=5000, seed=3, threads=1, output=TARGET).close()
+    before = snapshot(folder)
+    begin = session.Session._begin
+    monkeypatch.setattr(session.Session, "_begin", lambda self: self.begun < BLOCK_ROWS and begin(self))
+    interrupting(monkeypatch, KeyboardInterrupt, 0)
+    done = simcore("extend", "x.h5", "-n", "20000", "-j", "1")
+    assert done.exit_code == 130
+    assert snapshot(folder) == before
+    assert "nothing was added: x.h5 is as it was" in done.stderr

@@ -17,11 +17,13 @@ from typing import Any
 import pytest
 
 import simcore
+from simcore.cli import main
 from simcore.errors import ResultsError, UserError
 from simcore.runner import Progress, RunInterrupted, cluster, cluster_session, cluster_tasks, session
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.runner.cluster import Cluster, chosen_workers
 from simcore.runner.cluster_session import ClusterSession
+from simcore.runner.cluster_shards import Shard, WaitingShards
 from simcore.runner.cluster_tasks import Plan, Span
 from simcore.runner.threads import checked_threads
 from simcore.scenario import Scenario
@@ -221,6 +223,12 @@ def test_no_dask_names_the_command_that_installs_it(monkeypatch: Any) -> None:
 def test_threads_and_a_cluster_are_not_both_chosen() -> None:
     with pytest.raises(UserError, match=r"^threads = 2, dask = 'local:2'"), chosen_workers(2, "local:2"):
         pass
+
+
+@pytest.mark.parametrize("verb", [["run", "phase1", "-n", "10"], ["resume", "x.h5"], ["extend", "x.h5", "-n", "10"]])
+def test_nor_are_they_on_the_command_line(verb: list[str], capsys: Any) -> None:
+    assert main([*verb, "-j", "2", "--dask", "local:2"]) == 2
+    assert capsys.readouterr().err.startswith("error: --threads 2 --dask local:2: threads are those of this process")
 
 
 def test_something_else_than_a_client_is_refused() -> None:
@@ -538,18 +546,18 @@ def test_and_end_the_run_when_they_stay(tiny: Scenario, seed: int, workers: Any,
 def test_a_shard_that_is_damaged_on_its_way_is_computed_again(
     tiny: Scenario, seed: int, workers: Any, whole: Path, tmp_path: Path, monkeypatch: Any, caplog: Any
 ) -> None:
-    opened, path, opens = ClusterSession._open, tmp_path / "x.h5", [0]
+    opened, path, opens = WaitingShards._open, tmp_path / "x.h5", [0]
 
-    def damage_and_open(self: ClusterSession, finished: Any) -> bool:
+    def damage_and_open(self: WaitingShards, finished: Shard) -> bool:
         opens[0] += 1
         if opens[0] in (1, 4):
-            shard = parts_path(path) / f"shard-{finished.first:012d}.blocks"
+            shard = parts_path(path) / f"shard-{finished.span.first:012d}.blocks"
             data = bytearray(shard.read_bytes())
             data[len(data) // 2] ^= 1
             shard.write_bytes(data)
         return opened(self, finished)
 
-    monkeypatch.setattr(ClusterSession, "_open", damage_and_open)
+    monkeypatch.setattr(WaitingShards, "_open", damage_and_open)
     with caplog.at_level(logging.CRITICAL, LOGGER):
         simcore.run(tiny, replicates=REPLICATES, seed=seed, dask=workers, output=path).close()
     assert opens[0] >= 6

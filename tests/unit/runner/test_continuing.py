@@ -56,7 +56,8 @@ def whole(scenario: Scenario, seed: int, tmp_path_factory: pytest.TempPathFactor
         key = repr(sorted(options.items()))
         if key not in known:
             path = tmp_path_factory.mktemp("whole") / "x.h5"
-            simcore.run(scenario, seed=seed, threads=1, output=path, **options).close()
+            with simcore.run(scenario, seed=seed, threads=1, output=path, **options) as results:
+                assert results.verify_checksums() == []
             known[key] = content(path)
         return known[key]
 
@@ -78,10 +79,8 @@ def computed(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[int]]:
 
 
 def assert_same(target: Path, wanted: dict[str, Any]) -> None:
-    """Check that a file is that of the uninterrupted run, sound, and alone."""
+    """Check that a file is that of the uninterrupted run, checksums included, and alone."""
     assert differences(content(target), wanted) == []
-    with open_results(target) as results:
-        assert results.verify_checksums() == []
     assert not parts_path(target).exists()
 
 
@@ -124,7 +123,9 @@ def test_a_killed_run_is_resumed(
     assert history(target) == [f"resumed with {BLOCK_ROWS} of {head_replicates(kind)} replicates"]
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize(
+    "kind", ["single loop", "no theta", "nested, many sets", "sobol", "any engine", "until", "until never"]
+)
 def test_an_interrupted_file_is_resumed(
     kind: str, scenario: Scenario, seed: int, whole: Whole, tmp_path: Path, computed: set[int]
 ) -> None:
@@ -242,7 +243,7 @@ def test_lengths_around_the_ends_of_blocks(
     """One file grows step by step and is at each the file of a run of that length."""
     target = tmp_path / "x.h5"
     simcore.run(scenario, seed=seed, replicates=1, output=target, threads=1).close()
-    lengths = [1, 4095, 4096, 4097, 8192, 9000, 20_000]
+    lengths = [1, 4095, 4096, 4097, 9000, 20_000]
     for before, after in itertools.pairwise(lengths):
         expected = whole(replicates=after)
         computed.clear()
@@ -255,20 +256,18 @@ def test_lengths_around_the_ends_of_blocks(
     ]
 
 
+STORED = {"store_theta": False, "store_by": (), "store_ended": True}
+
+
 @pytest.mark.parametrize(
     ("short", "long"),
     [
         ({"nested": (90, 50)}, {"nested": (200, 50)}),
         ({"nested": (BLOCK_ROWS + 3, 2)}, {"nested": (BLOCK_ROWS + 100, 2)}),
-        ({"nested": (1, 5000)}, {"nested": (3, 5000)}),
         ({"nested": (90, 50), "store_theta": False}, {"nested": (200, 50), "store_theta": False}),
         ({"replicates": BLOCK_ROWS, "design": "sobol"}, {"replicates": 4 * BLOCK_ROWS, "design": "sobol"}),
-        ({"nested": (128, 40), "design": "sobol"}, {"nested": (256, 40), "design": "sobol"}),
-        ({"replicates": 5000, "store_theta": False}, {"replicates": 9000, "store_theta": False}),
-        ({"replicates": 5000, "store_by": ()}, {"replicates": 9000, "store_by": ()}),
-        ({"replicates": 5000, "store_ended": True}, {"replicates": 9000, "store_ended": True}),
+        ({"replicates": 5000, **STORED}, {"replicates": 9000, **STORED}),
         ({"replicates": 5000, "engine": "cohort"}, {"replicates": 9000, "engine": "cohort"}),
-        ({"replicates": 5000, "walker": "leg-by-leg"}, {"replicates": 9000, "walker": "leg-by-leg"}),
     ],
 )
 def test_every_kind_of_run_can_grow(
@@ -530,8 +529,9 @@ def test_another_environment_in_which_nothing_is_kept(
     assert line.endswith("now z80; no block of before was whole")
 
 
-@WAYS
-@pytest.mark.parametrize("what", ["checksum", "theta_checksums"])
+@pytest.mark.parametrize(
+    ("way", "what"), [("killed", "checksum"), ("interrupted", "theta_checksums"), ("finished", "checksum")]
+)
 def test_another_environment_in_which_a_block_comes_out_differently(
     way: str, what: str, scenario: Scenario, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -616,8 +616,15 @@ def damage_both_apart(target: Path, number: int = 0) -> None:
     damage_theta(target, number + 1)
 
 
-@pytest.mark.parametrize("way", ["interrupted", "finished"])
-@pytest.mark.parametrize("harm", [damage_block, damage_theta, damage_both])
+@pytest.mark.parametrize(
+    ("way", "harm"),
+    [
+        ("interrupted", damage_block),
+        ("interrupted", damage_theta),
+        ("interrupted", damage_both),
+        ("finished", damage_both),
+    ],
+)
 def test_damage_is_refused_and_repaired(
     way: str,
     harm: Callable[[Path], None],

@@ -19,6 +19,7 @@ from simcore.store.checksums import CHECKSUM_KIND
 from simcore.store.comparing import compare_results
 from simcore.store.copying import StoredBlocks
 from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
+from tests.unit.runner.continuing_samples import border
 
 from .store_samples import LAYOUTS, random_counts, random_theta, write
 from .test_store_comparing import rewrite
@@ -26,6 +27,11 @@ from .test_store_comparing import rewrite
 DATA = Path(__file__).parent / "data"
 OWN = ("filetype", "format_version", "status", "requested_replicates", "nested", DESCRIPTION_CHECKSUM)
 SAMPLE_NAMES = ("seed", "scenario_name", "nested", "requested_replicates")
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    return border()
 
 
 def copied(source: Path, target: Path) -> Path:
@@ -91,9 +97,9 @@ RUNS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("kind", sorted(RUNS))
-def test_a_run_is_copied_chunk_by_chunk(kind: str, tiny: Scenario, seed: int, tmp_path: Path) -> None:
+def test_a_run_is_copied_chunk_by_chunk(kind: str, scenario: Scenario, seed: int, tmp_path: Path) -> None:
     source = tmp_path / "source.h5"
-    simcore.run(tiny, seed=seed, output=source, threads=1, **RUNS[kind]).close()
+    simcore.run(scenario, seed=seed, output=source, threads=1, **RUNS[kind]).close()
     target = copied(source, tmp_path / "target.h5")
     assert_equal(source, target)
     chunks = raw_chunks(source)
@@ -101,8 +107,8 @@ def test_a_run_is_copied_chunk_by_chunk(kind: str, tiny: Scenario, seed: int, tm
     assert raw_chunks(target) == chunks
 
 
-def test_documents_of_a_design_are_copied(tiny: Scenario, seed: int, tmp_path: Path) -> None:
-    simcore.run(tiny, seed=seed, output=tmp_path / "a.h5", design="sobol", replicates=8).close()
+def test_documents_of_a_design_are_copied(scenario: Scenario, seed: int, tmp_path: Path) -> None:
+    simcore.run(scenario, seed=seed, output=tmp_path / "a.h5", design="sobol", replicates=8).close()
     with open_results(copied(tmp_path / "a.h5", tmp_path / "b.h5")) as results:
         assert "design_dimensions.json" in results.documents()
 
@@ -200,15 +206,17 @@ def drop(path: Path) -> None:
         dataset.resize(rows, axis=0)
 
 
-def test_a_damaged_chunk_is_copied_as_it_is_and_found_in_the_copy(tiny: Scenario, seed: int, tmp_path: Path) -> None:
-    simcore.run(tiny, seed=seed, output=tmp_path / "a.h5", threads=1, replicates=2 * CHUNK_ROWS).close()
+def test_a_damaged_chunk_is_copied_as_it_is_and_found_in_the_copy(
+    scenario: Scenario, seed: int, tmp_path: Path
+) -> None:
+    simcore.run(scenario, seed=seed, output=tmp_path / "a.h5", threads=1, replicates=2 * CHUNK_ROWS).close()
     cut(tmp_path / "a.h5")
     with open_results(copied(tmp_path / "a.h5", tmp_path / "b.h5")) as results:
         assert [(damage.part, damage.first_row) for damage in results.verify_checksums()] == [("block", CHUNK_ROWS)]
 
 
-def test_a_missing_chunk_is_an_error(tiny: Scenario, seed: int, tmp_path: Path) -> None:
-    simcore.run(tiny, seed=seed, output=tmp_path / "a.h5", threads=1, replicates=2 * CHUNK_ROWS).close()
+def test_a_missing_chunk_is_an_error(scenario: Scenario, seed: int, tmp_path: Path) -> None:
+    simcore.run(scenario, seed=seed, output=tmp_path / "a.h5", threads=1, replicates=2 * CHUNK_ROWS).close()
     drop(tmp_path / "a.h5")
     with pytest.raises(ResultsError, match=r"a\.h5: 'victims' is damaged in rows 4096 to 8191"):
         copied(tmp_path / "a.h5", tmp_path / "b.h5")

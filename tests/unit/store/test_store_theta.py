@@ -66,7 +66,7 @@ def test_other_changes_are_found(tmp_path: Path, change: str) -> None:
         match change:
             case "swapped rows":
                 for name in LAYOUT.parameter_names:
-                    parameters[name][:2] = parameters[name][1::-1]
+                    parameters[name][:2] = parameters[name][:2][::-1]
             case "swapped columns":
                 one, other = LAYOUT.parameter_names[:2]
                 parameters[one][:], parameters[other][:] = parameters[other][()], parameters[one][()]
@@ -86,18 +86,15 @@ def test_other_changes_are_found(tmp_path: Path, change: str) -> None:
 # Sets that are cut off at the end of an interrupted run ---------------------------------------------------------------
 
 
-@pytest.mark.parametrize("inner", [1, 2, 3])
+@pytest.mark.parametrize("inner", [1, 3])
 @pytest.mark.parametrize("sets", SIZES)
-@pytest.mark.parametrize("missing", [0, 1, 2, CHUNK_ROWS])
+@pytest.mark.parametrize("missing", [0, 1])
 def test_an_interrupted_run_keeps_the_sets_of_its_replicates(
     tmp_path: Path, sets: int, inner: int, missing: int
 ) -> None:
     """``sets`` sets are written before the run ends ``missing`` blocks early, wherever that cuts them."""
     replicates = (sets + 3 * CHUNK_ROWS) * inner
-    blocks = max(1, sets * inner // CHUNK_ROWS - min(missing, 2))
-    if missing == CHUNK_ROWS:
-        blocks = 1
-    rows = blocks * CHUNK_ROWS
+    rows = max(1, sets * inner // CHUNK_ROWS - missing) * CHUNK_ROWS
     kept = -(-rows // inner)
     written = max(kept, sets)
     theta = random_theta(LAYOUT, written)
