@@ -111,7 +111,7 @@ def _options(
 
 def _replicates_of(file: Path) -> int:
     """Return how many replicates the run was asked for."""
-    from simcore.runner.continuing import head_of
+    from simcore.runner.unfinished import head_of
     from simcore.store import open_results
     from simcore.store.parts import read_head
     from simcore.store.target import parts_path

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from simcore.errors import ResultsError
 from simcore.runner.cluster import chosen_workers
-from simcore.runner.continuing import head_of
 from simcore.runner.embedding import scenario_of_documents
 from simcore.runner.identity import BEFORE_DESIGNS, IDENTITY
 from simcore.runner.progress import Progress
 from simcore.runner.request import design_of, prepare, request_of
 from simcore.runner.run import run_prepared
 from simcore.runner.stopping import StoppingRule
+from simcore.runner.unfinished import head_of
 from simcore.store import Results, open_results
 from simcore.store.comparing import Difference, compare_results, environment_differences
 

@@ -13,7 +13,7 @@ import pytest
 
 import simcore as api
 from simcore.cli.interruption import Interruption, StoppedAtOnce
-from simcore.runner import Progress, continuing, session
+from simcore.runner import Progress, session, unfinished
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.scenario import Scenario
 from simcore.store.parts import Parts
@@ -144,7 +144,7 @@ def test_damage_and_environment_are_refused(
     assert checked.exit_code == 1
     assert simcore("resume", "x.h5", "-q", "--repair").exit_code == 0
     assert simcore("info", "x.h5", "--verify").exit_code == 0
-    monkeypatch.setattr(continuing, "environment", lambda: {**environment(), "numpy": "9.9"})
+    monkeypatch.setattr(unfinished, "environment", lambda: {**environment(), "numpy": "9.9"})
     assert "now 9.9: bits may differ" in error(simcore("extend", "x.h5", "-n", "20000", "-q"))
     done = simcore("extend", "x.h5", "-n", "20000", "-q", "--other-environment")
     assert done.exit_code == 0, done.stderr

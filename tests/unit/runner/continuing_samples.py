@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import re
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import simcore
+from simcore.errors import UserError
 from simcore.runner import Progress, RunInterrupted
+from simcore.runner.blocks import BLOCK_ROWS
 from simcore.scenario import Scenario
+from simcore.store import open_results
 from simcore.store.recorder import Recorder
 from simcore.store.target import parts_path
 from tests.conftest import FIXTURES, load, one_cell
+from tests.faults.recovery import content, differences
 
+LONG = 3 * BLOCK_ROWS + 77
+Whole = Callable[..., dict[str, Any]]
 BORDER = (
     one_cell(9),
     'parameters.interception.distribution={family="uniform", min=0.2, max=0.6}',
@@ -101,3 +109,24 @@ def interrupted(target: Path, scenario: Scenario, **options: Any) -> Path:
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Every file below a folder with its content."""
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_same(target: Path, wanted: dict[str, Any]) -> None:
+    """Check that a file is that of the uninterrupted run, checksums included, and alone."""
+    assert differences(content(target), wanted) == []
+    assert not parts_path(target).exists()
+
+
+def history(target: Path) -> list[str]:
+    with open_results(target) as results:
+        return [re.sub(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ ", "", line) for line in results.attributes["history"]]
+
+
+def assert_refused(go_on: Callable[[], Any], message: str, folder: Path) -> None:
+    """Check that something is refused in one line, and that nothing changes on the disk."""
+    before = snapshot(folder)
+    with pytest.raises(UserError) as caught:
+        go_on()
+    assert "\n" not in str(caught.value)
+    assert message in str(caught.value)
+    assert snapshot(folder) == before

@@ -15,7 +15,7 @@ from simcore.runner.blocks import BLOCK_ROWS
 from simcore.scenario import Scenario
 from simcore.store import open_results
 from tests.faults.recovery import content, differences
-from tests.unit.runner.continuing_samples import Interrupter, border, interrupted, killed, snapshot
+from tests.unit.runner.continuing_samples import Interrupter, interrupted, killed, snapshot
 from tests.unit.store.store_samples import seal
 
 KINDS: dict[str, dict[str, Any]] = {
@@ -30,11 +30,6 @@ KINDS: dict[str, dict[str, Any]] = {
     "leg by leg": {"replicates": 300, "walker": "leg-by-leg"},
     "until": {"replicates": 9 * BLOCK_ROWS, "until": "arrived.mean mcse<=0.017"},
 }
-
-
-@pytest.fixture(scope="module")
-def scenario() -> Scenario:
-    return border()
 
 
 def made(path: Path, scenario: Scenario, seed: int, **options: Any) -> Path:

@@ -343,7 +343,7 @@ def test_only_root_attributes_that_are_named_are_compared(original: Path, copy: 
     assert difference.message == "@engine: 'agent' and 'cohort'"
 
 
-@pytest.mark.parametrize("value", ["7", 7.0, [7], 8])
+@pytest.mark.parametrize("value", ["7", "07", 8])
 def test_type_and_value_of_an_attribute_count(original: Path, copy: Path, value: Any) -> None:
     change_attribute(copy, "/", "seed", value)
     assert found(compare(original, copy, attributes=NAMES)) == [("@seed", "attribute")]

@@ -1,0 +1,268 @@
+"""What is there of a run that did not end, or is made longer: opened, locked, checked, and gone on with.
+
+Nothing is trusted that was not checked: the scenario inside against its digest, the program against `results_version`,
+the libraries against those that made the beginning, every finished block against its checksum.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from simcore.errors import ResultsError
+from simcore.model import RESULTS_VERSION
+from simcore.runner.blocks import BLOCK_ROWS, compute_block
+from simcore.runner.cluster import Cluster
+from simcore.runner.embedding import scenario_of_documents
+from simcore.runner.identity import ROW_IDENTITY, completed, environment_differences
+from simcore.runner.progress import Progress
+from simcore.runner.request import PreparedRun, design_of, going_on, prepare, request_of
+from simcore.runner.run import execute
+from simcore.runner.stopping import StoppingRule
+from simcore.store import FORMAT_VERSION, Results, open_results
+from simcore.store.copying import StoredBlocks
+from simcore.store.description import Attribute
+from simcore.store.integrity import verify
+from simcore.store.layout import CHUNK_ROWS
+from simcore.store.parts import Head, Parts
+from simcore.store.provenance import environment, utc_now
+
+ProgressCall = Callable[[Progress], None]
+# Root attributes that say how a run ended, not what it is.
+_ENDING = (
+    "finished_utc",
+    "wall_seconds",
+    "agents_walked",
+    "held_shares",
+    "threads",
+    "workers",
+    "dask",
+    "peak_memory_bytes",
+    "seconds_parameters",
+    "seconds_replicates",
+    "timed_parameter_sets",
+    "timed_replicates",
+    "stopped_because",
+    "until_estimate",
+    "until_mcse",
+)
+_STORE = ("filetype", "format_version", "status", "requested_replicates", "nested", "description_checksum")
+UNTIL = ("until", "until_minimum", "until_maximum")
+
+
+def head_of(results: Results) -> Head:
+    """Return what a file says about its run, as it was before the first block.
+
+    Raises
+    ------
+    ResultsError
+        If it does not say enough: no run made it.
+    """
+    attributes, inner = results.attributes, results.nested[1]
+    kept = {name: value for name, value in attributes.items() if name not in (*_ENDING, *_STORE)}
+    try:
+        replicates = int(attributes.get("until_maximum", results.requested_replicates))
+        theta = bool(attributes["theta"])
+    except (KeyError, ValueError, TypeError) as problem:
+        raise ResultsError(f"{results.path}: does not say how it was made (attribute {problem})") from None
+    return Head(replicates, replicates // inner, theta, kept, results.documents())
+
+
+@dataclass(frozen=True)
+class Continuation:
+    """What was said about how to go on."""
+
+    workers: int | Cluster
+    repair: bool
+    other_environment: bool
+    until: StoppingRule | None
+    progress: ProgressCall | None
+    command_line: str
+
+
+class OpenedRun:
+    """A results file and the folder beside it, locked; either may be missing."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+        self.parts = Parts(target)
+        self._results: Results | None = None
+        try:
+            self.head = self.parts.read_head()
+            self.has_file = os.path.lexists(target)
+        except BaseException:
+            self.parts.close(remove=False)
+            raise
+
+    def __enter__(self) -> OpenedRun:
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        if self._results is not None:
+            self._results.close()
+        self.parts.close(remove=self.head is None and not self.parts.safe)
+
+    def results(self) -> Results:
+        """The results file, opened once."""
+        if self._results is None:
+            self._results = open_results(self.target)
+        return self._results
+
+    def is_finished(self, head: Head) -> bool:
+        """Whether the file holds all that is wanted."""
+        if not self.has_file:
+            return False
+        results = self.results()
+        if results.status != "complete":
+            return False
+        return head_of(results).replicates == head.replicates and not _other_rows(results.attributes, head.attributes)
+
+    def forget_parts(self) -> None:
+        """Remove what is left of a run whose file is finished."""
+        self.parts.clear()
+        self.head = None
+
+    def go_on(self, head: Head, options: Continuation, event: str) -> Results:
+        """Check everything, then compute what is missing."""
+        place = str(self.target) if self.head is None else str(self.parts.folder)
+        prepared = _prepared_again(head, options, place)
+        earlier = self._earlier(head)
+        damaged = self._damage(prepared, earlier, options)
+        changed = environment_differences(head.attributes, environment())
+        held = sum(row.rows for first, row in earlier.ledger.items() if first not in damaged) if earlier else 0
+        held = max(held, sum(self.parts.safe.values()))
+        note = f"{utc_now()} {event} with {held} of {head.replicates} replicates"
+        if changed:
+            compared = self._compare_golden_block(prepared, earlier, damaged, changed, options)
+            outcome = "a block computed again was the same" if compared else "no block of before was whole"
+            note += f"; {', '.join(changed)}; {outcome}"
+        note += f": {options.command_line}" if options.command_line else ""
+        prepared = going_on(prepared, head.attributes, note)
+        self.parts.write_head(prepared.head)
+        self.head = prepared.head
+        before = earlier.results.attributes if earlier is not None else None
+        return execute(
+            prepared,
+            options.workers,
+            options.progress,
+            parts=self.parts,
+            earlier=earlier,
+            damaged=damaged,
+            before=before,
+        )
+
+    def _earlier(self, head: Head) -> StoredBlocks | None:
+        if not self.has_file:
+            return None
+        results = self.results()
+        written = tuple(results.attributes["format_version"])
+        if written > FORMAT_VERSION:
+            raise ResultsError(
+                f"{self.target}: written by a newer simcore (format {written[0]}.{written[1]}, this one writes "
+                f"{FORMAT_VERSION[0]}.{FORMAT_VERSION[1]}): what it added would be lost; go on with that version"
+            )
+        different = _other_rows(results.attributes, head.attributes)
+        if different:
+            raise ResultsError(
+                f"{self.target}: holds another run than {self.parts.folder} ({different} differs); move one of them "
+                "away"
+            )
+        return StoredBlocks(results)
+
+    def _damage(self, prepared: PreparedRun, earlier: StoredBlocks | None, options: Continuation) -> set[int]:
+        """Check every block that is there; return the first rows of those of the file that must be computed again."""
+        lines = self.parts.find(prepared.rows_id)
+        damaged: set[int] = set()
+        for found in verify(earlier.results, _checking(options, prepared)) if earlier is not None else []:
+            if found.part == "description" or not found.rows:
+                raise ResultsError(f"{found.message}; this cannot be computed again: the file is not gone on from")
+            # A parameter set has a row of its own only where every replicate has a set of its own.
+            if found.part == "block" or prepared.request.design.inner == 1:
+                damaged |= {row - row % CHUNK_ROWS for row in range(found.first_row, found.first_row + found.rows)}
+            lines.append(found.message)
+        if lines and not options.repair:
+            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+            raise ResultsError(f"{lines[0]}{more}; --repair computes just these again")
+        return damaged
+
+    def _compare_golden_block(
+        self,
+        prepared: PreparedRun,
+        earlier: StoredBlocks | None,
+        damaged: set[int],
+        changed: list[str],
+        options: Continuation,
+    ) -> bool:
+        """Refuse another environment, or compute a finished block in it and refuse if that differs.
+
+        Returns whether there was a block to compare; without one nothing of the old environment is kept.
+        """
+        if not options.other_environment:
+            raise ResultsError(
+                f"{self.target}: was made with {'; '.join(changed)}: bits may differ; go on in the same environment, "
+                "or with --other-environment, which computes a finished block again and compares"
+            )
+        keep_theta = prepared.request.store_theta
+        for first, rows in sorted(self._finished(earlier, damaged).items()):
+            if rows == min(BLOCK_ROWS, prepared.head.replicates - first):
+                stored = self.parts.load(first) if first in self.parts.shards else None
+                if stored is None:
+                    assert earlier is not None
+                    stored = earlier.load(first)
+                again = compute_block(prepared.work, first, keep_theta=keep_theta)
+                if (again.checksum, again.theta_checksums) != (stored.checksum, stored.theta_checksums):
+                    raise ResultsError(
+                        f"{self.target}: replicates {first} to {first + rows - 1} come out differently with "
+                        f"{'; '.join(changed)}: go on in the environment of the beginning"
+                    )
+                return True
+        return False
+
+    def _finished(self, earlier: StoredBlocks | None, damaged: set[int]) -> dict[int, int]:
+        """First row and rows of the blocks that are there and whole."""
+        stored = {} if earlier is None else {first: row.rows for first, row in earlier.ledger.items()}
+        return {first: rows for first, rows in stored.items() if first not in damaged} | self.parts.safe
+
+
+def _checking(options: Continuation, prepared: PreparedRun) -> Callable[[int], None] | None:
+    """Return what tells the progress callback how far the check of a file is; it may raise KeyboardInterrupt."""
+    call, began = options.progress, time.perf_counter()
+    if call is None:
+        return None
+
+    def tell(rows: int) -> None:
+        standing = f"checking what is there: {rows:,} replicates"
+        call(Progress(0, prepared.head.replicates, 0, time.perf_counter() - began, standing))
+
+    return tell
+
+
+def _other_rows(stored: Mapping[str, Attribute], wanted: Mapping[str, Attribute]) -> str:
+    """Return the first attribute in which the rows of two runs differ; empty if they are the same rows."""
+    first, second = completed(stored), completed(wanted)
+    return next((name for name in ROW_IDENTITY if str(first.get(name)) != str(second.get(name))), "")
+
+
+def _prepared_again(head: Head, options: Continuation, place: str) -> PreparedRun:
+    """Compile the run that a head tells of, having checked that it still means the same."""
+    version = head.attributes.get("results_version")
+    if version != RESULTS_VERSION:
+        raise ResultsError(
+            f"{place}: was made by a simcore of results_version {version}, this one has {RESULTS_VERSION}: the same "
+            "seed gives other numbers now; go on with that version, or run it anew"
+        )
+    scenario = scenario_of_documents(head.documents, place)
+    if scenario.digest != head.attributes.get("scenario_digest"):
+        raise ResultsError(
+            f"{place}: the scenario inside is not the one that it was begun with (scenario_digest differs)"
+        )
+    design = design_of(head.attributes, head.thetas, head.replicates // head.thetas, place)
+    request = request_of(head.attributes, scenario, design, place, options.until)
+    prepared = prepare(replace(request, store_theta=head.store_theta), command_line=options.command_line)
+    different = _other_rows(head.attributes, prepared.head.attributes)
+    if different:
+        raise ResultsError(f"{place}: cannot be gone on with: {different} came out differently")
+    return prepared
