@@ -74,7 +74,8 @@ class Program(TyperGroup):
         with_traceback = "--traceback" in arguments or os.environ.get("SIMCORE_TRACEBACK", "") not in ("", "0")
         try:
             code = super().main(arguments, prog_name or "simcore", complete_var, False, windows_expand_args, **extra)
-            sys.stdout.flush()
+            if sys.stdout is not None:  # closed by whoever started us
+                sys.stdout.flush()
         except Exception as error:  # noqa: BLE001 - the one place where everything ends as a line and a code
             if with_traceback:
                 traceback.print_exc()
@@ -100,6 +101,9 @@ class Program(TyperGroup):
         if isinstance(error, typer.TyperException):
             talk(f"error: {_usage_message(error)}")
             return error.exit_code
+        if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
+            talk(f"error: what was to be shown could not be written: {os.strerror(error.errno or 0)}")
+            return FAILED
         if isinstance(error, MemoryError):
             talk(f"error: not enough memory: {one_line(str(error)) or 'a smaller task may fit'}")
             return FAILED

@@ -72,6 +72,8 @@ def rerun_verb(
 def _report(made: Rerun, old: Path, new: str) -> None:
     for name, (then, now) in made.environment.items():
         talk(f"environment: {name} was {then}, is {now}")
+    if not made.computed:
+        talk(f"{new}: was there already and is compared as it is; nothing was computed now")
     if made.identical:
         show(f"identical: every number, label and document of {old} and {new}")
         return

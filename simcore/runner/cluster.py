@@ -27,6 +27,9 @@ _LOCAL: Final = re.compile(r"local(?::(?P<processes>\d{1,6})(?:x(?P<threads>\d{1
 _PRELOAD: Final = "simcore.runner.cluster_worker"
 
 
+_ADDRESS: Final = re.compile(r"(?:(?:tcp|tls|ws|wss|ucx|inproc)://)?[^\s/]+:\d{1,5}|inproc://\S+")
+
+
 class Cluster:
     """Workers that a run is computed by; use `chosen_workers`.
 
@@ -89,6 +92,11 @@ class Cluster:
     def _connect(self, address: str) -> Client:
         from distributed import Client
 
+        if not address.endswith(".json") and not _ADDRESS.fullmatch(address):
+            raise UserError(
+                f"dask = '{address[:100]}': must be local, local:4, the address of a scheduler, such as "
+                "tcp://192.0.2.7:8786, or the .json file that it writes"
+            )
         try:
             where = _address_in(Path(address)) if address.endswith(".json") else address
             with _quiet():

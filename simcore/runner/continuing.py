@@ -19,7 +19,7 @@ from simcore.runner.unfinished import UNTIL, Continuation, OpenedRun, ProgressCa
 from simcore.store import Results, open_results
 from simcore.store.description import Attribute
 from simcore.store.parts import read_head
-from simcore.store.target import parts_path
+from simcore.store.target import parts_path, real_target
 from simcore.uncertainty.design import LATIN_HYPERCUBE, make_design
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def resume(
     RunInterrupted
         As in `run`.
     """
-    target = Path(output)
+    target = real_target(Path(output))
     if read_head(target) is None and not os.path.lexists(target):
         raise ResultsError(f"{target}: no such file, and no unfinished run beside it ({parts_path(target)})")
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
@@ -125,19 +125,26 @@ def extend(
     ResultsError, RunInterrupted
         As in `resume`.
     """
-    target = Path(output)
+    target = real_target(Path(output))
     with open_results(target) as results:  # says what is wrong with it
         attributes, held, loops = results.attributes, results.replicates, results.nested
+        asked = results.requested_replicates
     outer, inner = _longer(target, attributes, held, loops, replicates, nested)
+    if str(completed(attributes)["design"]) == LATIN_HYPERCUBE and outer * inner != asked:
+        raise UserError(
+            f"{target}: design 'lhs' cannot be extended: the number of parameter sets is part of every number; run "
+            "the longer one anew"
+        )
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
         options = Continuation(workers, repair, other_environment, None, progress, command_line)
         head = head_of(opened.results())
         wanted = {name: value for name, value in head.attributes.items() if name not in UNTIL}
         head = replace(head, replicates=outer * inner, thetas=outer, attributes=wanted)
-        if opened.head is not None and opened.head.replicates != head.replicates:
+        begun = opened.head
+        if begun is not None and (begun.replicates, begun.thetas) != (head.replicates, head.thetas):
             raise ResultsError(
-                f"{target}: is being extended to {opened.head.replicates} replicates already; finish that first: "
-                f"simcore resume {target}"
+                f"{target}: is being extended to {begun.replicates} replicates ({begun.thetas} parameter sets) "
+                f"already; finish that first: simcore resume {target}"
             )
         if opened.is_finished(head) and not repair:
             return open_results(target)
@@ -167,11 +174,6 @@ def _longer(
             "only the number of sets can grow"
         )
     design = make_design(replicates, nested, kind, randomisation)
-    if kind == LATIN_HYPERCUBE and design.replicates != held:
-        raise UserError(
-            f"{target}: design 'lhs' cannot be extended: the number of parameter sets is part of every number; run "
-            "the longer one anew"
-        )
     if design.replicates < held:
         raise UserError(f"{target}: holds {held} replicates, asked for {design.replicates}: nothing is taken away")
     return design.outer, design.inner

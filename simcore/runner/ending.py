@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 from simcore.runner.blocks import SliceReport
@@ -36,7 +37,7 @@ def end_attributes(
 
     def earlier(name: str) -> float:
         value = before.get(name, 0.0)
-        return float(value) if isinstance(value, int | float) else 0.0
+        return float(value) if isinstance(value, int | float) and 0 <= value < math.inf else 0.0
 
     return {
         "finished_utc": utc_now(),

@@ -81,9 +81,9 @@ def rows_id(attributes: Attributes, layout: Layout, *, inner: int, outer: int) -
         *((name, str(found.get(name))) for name in ROW_IDENTITY),
         ("inner", inner),
         ("outer", outer if found["design"] == LATIN_HYPERCUBE else 0),
-        ("dimensions", [(dimension.name, dimension.labels) for dimension in layout.dimensions]),
-        ("variables", [(v.name, v.strata, v.trailing, v.dtype) for v in layout.variables]),
-        ("parameters", layout.parameter_names),
+        # Sorted, for a program that rewrites a file need not keep the order; parameters follow from the scenario.
+        ("dimensions", sorted((dimension.name, dimension.labels) for dimension in layout.dimensions)),
+        ("variables", sorted((v.name, v.strata, v.trailing, v.dtype) for v in layout.variables)),
     ]
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
 

@@ -167,7 +167,7 @@ def request_of(
         return RunRequest(
             scenario,
             design,
-            int(str(found["seed"])),
+            _seed(found["seed"]),
             str(found["engine"]),  # the one that was chosen: another choice would be another run
             str(found["walker"]),
             tuple(name for name in str(found["store_by"]).split(",") if name),
@@ -177,6 +177,13 @@ def request_of(
         )
     except (KeyError, ValueError, TypeError) as problem:
         raise ResultsError(f"{place}: does not say how it was made (attribute {problem})") from None
+
+
+def _seed(stored: object) -> int:
+    seed = int(str(stored))
+    if not 0 <= seed < 2**64:
+        raise ValueError(f"seed = {seed}")
+    return seed
 
 
 def design_of(attributes: Mapping[str, Attribute], outer: int, inner: int, place: str) -> Design:

@@ -37,11 +37,14 @@ class Rerun:
         file. Times, versions and the command line are not compared.
     environment : dict of str to (str, str)
         Versions, processor and source revision that differ: (of the old file, of the new one).
+    computed : bool
+        Whether the new one was computed now; false if it was there already.
     """
 
     results: Results
     differences: list[Difference]
     environment: dict[str, tuple[str, str]]
+    computed: bool = True
 
     @property
     def identical(self) -> bool:
@@ -66,8 +69,8 @@ def rerun(
     source : path
         A finished results file.
     output : path, optional
-        Where the new one goes; without it the new results are kept in memory. A file that holds them already is
-        compared as it is.
+        Where the new one goes; without it the new results are kept in memory. A file that says it is this very run is
+        compared as it is, and `Rerun.computed` is false.
     threads : int, optional
         Worker threads; by default one per available processor.
     dask : str or distributed.Client, optional
@@ -92,6 +95,9 @@ def rerun(
         As in `run`.
     """
     place = str(source)
+    existed = output is not None and os.path.lexists(output)
+    if output is not None and existed and os.path.exists(output) and os.path.samefile(source, output):
+        raise ResultsError(f"{output}: is the file that is to be made again; choose another name")
     with open_results(Path(source)) as old, chosen_workers(threads, dask) as workers:
         if old.status != "complete":
             raise ResultsError(
@@ -108,7 +114,7 @@ def rerun(
         new = run_prepared(prepared, None if output is None else Path(output), workers, progress)
         try:
             found = compare_results(old, new, attributes=IDENTITY, defaults=BEFORE_DESIGNS)
-            return Rerun(new, found, environment_differences(old, new))
+            return Rerun(new, found, environment_differences(old, new), not existed)
         except BaseException:
             new.close()
             raise

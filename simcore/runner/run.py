@@ -133,6 +133,8 @@ def run_prepared(
     """Do a prepared run, in memory without a target, or open the finished results of the same one; see `run`."""
     if target is None:
         return execute(prepared, workers, progress)
+    if target.is_dir():
+        raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
     if os.path.lexists(target):
         return _same_results(target, prepared.identity)
     _refuse_unfinished(target, prepared.identity)
@@ -208,7 +210,7 @@ def execute(
         return Session(prepared.work, recorder, workers, request.store_theta, progress, request.stopping, before).run()
     except ResultsError as error:
         recorder.abandon()
-        if parts is None or not recorder.safe_rows:
+        if parts is None or not recorder.safe_rows or not parts.folder.is_dir():
             raise
         raise ResultsError(
             f"{error}; {recorder.safe_rows} replicates are safe, go on with: simcore resume {parts.target}"

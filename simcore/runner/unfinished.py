@@ -17,7 +17,7 @@ from simcore.model import RESULTS_VERSION
 from simcore.runner.blocks import BLOCK_ROWS, compute_block
 from simcore.runner.cluster import Cluster
 from simcore.runner.embedding import scenario_of_documents
-from simcore.runner.identity import ROW_IDENTITY, completed, environment_differences
+from simcore.runner.identity import ROW_IDENTITY, completed, environment_differences, rows_id
 from simcore.runner.progress import Progress
 from simcore.runner.request import PreparedRun, design_of, going_on, prepare, request_of
 from simcore.runner.run import execute
@@ -118,7 +118,9 @@ class OpenedRun:
         results = self.results()
         if results.status != "complete":
             return False
-        return head_of(results).replicates == head.replicates and not _other_rows(results.attributes, head.attributes)
+        held = head_of(results)
+        same_loops = (held.replicates, held.thetas) == (head.replicates, head.thetas)
+        return same_loops and not _other_rows(results.attributes, head.attributes)
 
     def forget_parts(self) -> None:
         """Remove what is left of a run whose file is finished."""
@@ -129,7 +131,7 @@ class OpenedRun:
         """Check everything, then compute what is missing."""
         place = str(self.target) if self.head is None else str(self.parts.folder)
         prepared = _prepared_again(head, options, place)
-        earlier = self._earlier(head)
+        earlier = self._earlier(head, prepared.rows_id)
         damaged = self._damage(prepared, earlier, options)
         changed = environment_differences(head.attributes, environment())
         held = sum(row.rows for first, row in earlier.ledger.items() if first not in damaged) if earlier else 0
@@ -154,7 +156,8 @@ class OpenedRun:
             before=before,
         )
 
-    def _earlier(self, head: Head) -> StoredBlocks | None:
+    def _earlier(self, head: Head, name: str) -> StoredBlocks | None:
+        """Return the blocks of the file, having checked that its rows are those that are called ``name``."""
         if not self.has_file:
             return None
         results = self.results()
@@ -165,6 +168,11 @@ class OpenedRun:
                 f"{FORMAT_VERSION[0]}.{FORMAT_VERSION[1]}): what it added would be lost; go on with that version"
             )
         different = _other_rows(results.attributes, head.attributes)
+        outer, inner = results.nested
+        if not different and inner != head.replicates // head.thetas:
+            different = "nested"
+        if not different and rows_id(results.attributes, results.layout, inner=inner, outer=outer) != name:
+            different = "the number of parameter sets, or what is stored,"
         if different:
             raise ResultsError(
                 f"{self.target}: holds another run than {self.parts.folder} ({different} differs); move one of them "

@@ -4,7 +4,7 @@
 and one thread commits them in order. The checksum of a block (`simcore.store.checksums`) is over, in this order and all
 little-endian:
 
-1. ``first_row`` and ``rows`` as int64;
+1. ``first_row``, ``rows``, ``agents`` and ``held_shares`` as int64 (the last two not in format 1.0);
 2. ``theta_id``, ``replicate_id``, ``shared_id`` of its rows as uint32;
 3. for every variable, sorted by name: the counts ``[slots, rows, *trailing]`` in the stored type;
 4. for every variable, sorted by name: the totals over slots ``[rows, *trailing]`` as int64.
@@ -160,6 +160,8 @@ def encode_block(
         checksum=block_checksum(
             first_row,
             rows,
+            int(agents),
+            int(held_shares),
             [
                 *identifiers.values(),
                 *(stored[name] for name in sorted(stored)),

@@ -24,18 +24,29 @@ CHECKSUM_KIND: Final = XXH3
 _NEW: Final[dict[str, Callable[[], Any]]] = {XXH3: xxhash.xxh3_64, BLAKE2B: lambda: hashlib.blake2b(digest_size=8)}
 
 
-def block_checksum(first_row: int, rows: int, arrays: Iterable[NDArray[Any]], kind: str = CHECKSUM_KIND) -> str:
-    """Return the checksum of a block: its place, then its arrays (16 hexadecimal digits).
+def block_checksum(
+    first_row: int,
+    rows: int,
+    agents: int,
+    held_shares: int,
+    arrays: Iterable[NDArray[Any]],
+    kind: str = CHECKSUM_KIND,
+) -> str:
+    """Return the checksum of a block: its row of the ledger, then its arrays (16 hexadecimal digits).
 
     Parameters
     ----------
     first_row, rows : int
         Replicates of the block.
+    agents, held_shares : int
+        What the ledger says of it; BLAKE2b, the kind of format 1.0, leaves them out.
     arrays : iterable of array
         In the order of `simcore.store.blocks`, little-endian.
     kind : {"xxh3_64", "blake2b_64"}
     """
     digest = _begin(kind, first_row, rows)
+    if kind != BLAKE2B:
+        digest.update(np.array([agents, held_shares], dtype="<i8").tobytes())
     for values in arrays:
         digest.update(np.ascontiguousarray(values).data)
     checksum: str = digest.hexdigest()

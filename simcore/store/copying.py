@@ -114,7 +114,7 @@ class StoredBlocks:
         """Checksum of a block: the one in the file or, if it is of an older kind, a new one."""
         if self.results.checksum_kind == CHECKSUM_KIND:
             return row.checksum
-        return recomputed_checksum(self.results, row.first_row, row.rows, CHECKSUM_KIND)
+        return recomputed_checksum(self.results, row.first_row, row.rows, row.agents, row.held_shares, CHECKSUM_KIND)
 
     def _checksums_of_theta(self, row: LedgerRow) -> Iterator[str]:
         """Checksums of the parameter sets of a block: those in the file or, if it is older than they are, new ones."""

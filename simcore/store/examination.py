@@ -13,7 +13,8 @@ from typing import Any, Final
 import h5py
 import numpy as np
 
-from simcore.store.layout import CHUNK_ROWS, LEDGER, PARAMETERS, SCENARIO, TOTALS
+from simcore.errors import ResultsError
+from simcore.store.layout import CHUNK_ROWS, LEDGER, PARAMETERS, SCENARIO, TOTALS, Layout
 
 MOST_MEMBERS: Final = 1_000
 MOST_COLUMNS: Final = 10_000
@@ -215,6 +216,25 @@ def check_index(dataset: h5py.Dataset) -> None:
         wrong = dataset.id.chunk_iter(look)
         if wrong is not None:
             raise ValueError(f"the index lists the chunk at {wrong} twice or out of order")
+
+
+def check_layout(layout: Layout) -> None:
+    """Refuse, before anything is written, what `open_results` would refuse to read.
+
+    Raises
+    ------
+    ResultsError
+        Naming what there is too much of, and the limit.
+    """
+    if len(layout.parameters) > MOST_COLUMNS:
+        raise ResultsError(f"{len(layout.parameters)} columns of parameters cannot be stored, limit {MOST_COLUMNS}")
+    for variable in layout.variables:
+        strata, cells = layout.slots(variable), math.prod(layout.sizes(variable.trailing))
+        for number, limit, what in ((strata, MOST_SLOTS, "strata"), (cells, MOST_CELLS, "cells in a stratum")):
+            if number > limit:
+                raise ResultsError(
+                    f"variable '{variable.name}' has {number} {what}, limit {limit}: it cannot be stored"
+                )
 
 
 def check_ledger(file: h5py.File, replicates: int) -> None:

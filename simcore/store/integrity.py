@@ -55,13 +55,14 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
 
     row = 0
     ledger = results.ledger_columns()
-    for number, (first, rows, checksum) in enumerate(
-        zip(ledger["first_row"].tolist(), ledger["rows"].tolist(), ledger["checksum"].tolist(), strict=True)
+    names = ("first_row", "rows", "agents", "held_shares", "checksum")
+    for number, (first, rows, agents, held, checksum) in enumerate(
+        zip(*(ledger[name].tolist() for name in names), strict=True)
     ):
         try:
             if first != row or rows < 1 or first + rows > results.replicates:
                 raise ResultsError(f"{place}: block {number} claims replicates {first} to {first + rows - 1}")
-            if recomputed_checksum(results, first, rows, results.checksum_kind) != checksum:
+            if recomputed_checksum(results, first, rows, agents, held, results.checksum_kind) != checksum:
                 raise ResultsError(f"{place}: replicates {first} to {first + rows - 1} differ from what was written")
         except ResultsError as problem:
             found.append(Damage("block", first, rows, str(problem)))
@@ -73,9 +74,9 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
     return found
 
 
-def recomputed_checksum(results: Results, first: int, rows: int, kind: str) -> str:
+def recomputed_checksum(results: Results, first: int, rows: int, agents: int, held_shares: int, kind: str) -> str:
     """Return the checksum of a block from its data as they are now; ResultsError if they cannot be read."""
-    checksum = block_checksum(first, rows, _pieces(results, first, rows), kind)
+    checksum = block_checksum(first, rows, agents, held_shares, _pieces(results, first, rows), kind)
     for where, values in RowReader(results._dataset(REPLICATE), 0, results._place).iterate(first, first + rows):
         if not np.array_equal(values, np.arange(first + where.start, first + where.stop)):
             raise ResultsError(f"{results._place}: the numbers of replicates {first} to {first + rows - 1} are damaged")

@@ -271,6 +271,12 @@ def read_head(target: Path) -> Head | None:
         content = json.loads(text)
         if content["version"] != _HEAD_VERSION:
             raise ResultsError(f"{path}: written by a newer simcore (version {content['version']})")
+        replicates, thetas = int(content["replicates"]), int(content["thetas"])
+        documents, attributes = content["documents"], content["attributes"]
+        if thetas < 1 or replicates < 1 or replicates % thetas or not isinstance(attributes, dict):
+            raise ValueError(f"{replicates} replicates, {thetas} parameter sets")
+        if not isinstance(documents, dict) or not all(isinstance(text, str) for text in documents.values()):
+            raise ValueError("documents")
         return Head(
             int(content["replicates"]),
             int(content["thetas"]),

@@ -111,7 +111,10 @@ class Results:
         with reading(self._place, "the ledger"):
             if rows.ndim != 1 or rows.shape[0] > min(_MOST_BLOCKS, self.replicates):
                 raise ValueError(f"shape {rows.shape}")
-            covered = int(rows[()].sum())
+            counted = rows[()]
+            if ((counted < 1) | (counted > self.replicates)).any():  # so that no sum can wrap
+                raise ValueError("a block of no possible size")
+            covered = int(counted.sum())
         if covered != self.replicates:
             raise ResultsError(f"{self._place}: is damaged: its blocks hold {covered} of {self.replicates} replicates")
 

@@ -96,8 +96,15 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def real_target(target: Path) -> Path:
+    """Return the file that a target stands for: what a symbolic link leads to is replaced, not the link."""
+    return target.resolve() if target.is_symlink() else target
+
+
 def parts_path(target: Path) -> Path:
     """Return the folder in which the unfinished run of a target lives (`simcore.store.parts`)."""
+    if not target.name:
+        raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
     return target.with_name(target.name + PARTS_SUFFIX)
 
 
@@ -117,6 +124,8 @@ def publish(partial: Path, target: Path, *, replace: bool = False) -> None:
     if os.path.lexists(target) and not replace:
         raise ResultsError(f"{target}: appeared during the run and is not overwritten; the results are in {partial}")
     try:
+        if replace and target.exists():
+            shutil.copymode(target, partial)  # whoever could not read the old one cannot read the new one
         os.replace(partial, target)
     except OSError as problem:
         reason = os.strerror(problem.errno or 0)

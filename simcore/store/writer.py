@@ -29,6 +29,7 @@ from simcore.store.description import (
     write_attributes,
     write_format,
 )
+from simcore.store.examination import check_layout
 from simcore.store.layout import (
     CHUNK_ROWS,
     IDENTIFIERS,
@@ -103,6 +104,7 @@ class Writer:
     ) -> None:
         if replicates < 1 or thetas < 1 or replicates % thetas:
             raise ValueError(f"{replicates} replicates cannot be shared evenly by {thetas} parameter sets")
+        check_layout(layout)
         self.target = target
         self.layout = layout
         self.replicates = replicates

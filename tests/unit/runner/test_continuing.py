@@ -292,7 +292,7 @@ def test_an_extension_that_was_killed_is_finished_first(
     assert target.read_bytes() == old
     assert_refused(
         lambda: simcore.extend(target, replicates=LONG + 1),
-        f"is being extended to {LONG} replicates already; finish that first: simcore resume {target}",
+        f"is being extended to {LONG} replicates ({LONG} parameter sets) already; finish that first: simcore resume {target}",
         tmp_path,
     )
     simcore.extend(target, replicates=LONG, threads=1).close()
@@ -352,3 +352,18 @@ def test_counts_and_times_add_up(
         assert timed < results.attributes["timed_replicates"] <= LONG
     with simcore.extend(target, replicates=LONG + BLOCK_ROWS, threads=1) as results:
         assert results.attributes["held_shares"] == sum(range(LONG + BLOCK_ROWS))
+
+
+def test_what_a_link_leads_to_is_replaced_with_its_permissions(tiny: Scenario, seed: int, tmp_path: Path) -> None:
+    real = tmp_path / "elsewhere" / "real.h5"
+    real.parent.mkdir()
+    simcore.run(tiny, replicates=100, seed=seed, output=real).close()
+    real.chmod(0o640)
+    link = tmp_path / "x.h5"
+    link.symlink_to(real)
+    with simcore.extend(link, replicates=200) as results:
+        assert results.replicates == 200
+    assert link.is_symlink()
+    assert real.stat().st_mode & 0o777 == 0o640
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["elsewhere", "x.h5"]
+    assert [path.name for path in real.parent.iterdir()] == ["real.h5"]

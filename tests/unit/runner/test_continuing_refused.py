@@ -12,6 +12,7 @@ import h5py
 import pytest
 
 import simcore
+from simcore.errors import ResultsError
 from simcore.runner import unfinished
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.scenario import Scenario
@@ -343,3 +344,37 @@ def test_a_damaged_head_is_refused(scenario: Scenario, seed: int, tmp_path: Path
         lambda: simcore.run(scenario, seed=seed, replicates=LONG, output=target),
     ):
         assert_refused(go_on, f"{head}: is damaged (differs from what was written)", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("begun", "lying"),
+    [
+        ({"replicates": 12_288, "design": "lhs"}, {"replicates": 5000, "design": "lhs"}),
+        ({"replicates": 12_288, "store_theta": False}, {"nested": (3072, 4), "store_theta": False}),
+        ({"nested": (3072, 4)}, {"nested": (1500, 8)}),
+        ({"replicates": 12_288}, {"nested": (3072, 4)}),
+    ],
+)
+def test_a_file_of_other_loops_beside_the_folder_is_refused_and_nothing_is_lost(
+    begun: dict[str, Any], lying: dict[str, Any], tiny: Scenario, seed: int, tmp_path: Path
+) -> None:
+    """Rows of the same seed and scenario, but of another Latin hypercube or another nesting."""
+
+    class Killed(BaseException):
+        pass
+
+    def kill(state: Any) -> None:
+        if list((tmp_path / "x.h5.parts").glob("shard-*.blocks")):
+            raise Killed
+
+    with pytest.raises(Killed):
+        simcore.run(tiny, seed=seed, output=tmp_path / "x.h5", threads=1, progress=kill, **begun)
+    shards = sorted(path.name for path in (tmp_path / "x.h5.parts").glob("shard-*.blocks"))
+    assert shards
+    simcore.run(tiny, seed=seed, output=tmp_path / "y.h5", **lying).close()
+    (tmp_path / "y.h5").rename(tmp_path / "x.h5")
+    before = (tmp_path / "x.h5").read_bytes()
+    with pytest.raises(ResultsError, match=r"holds another run than .*x\.h5\.parts \(.* differs\)"):
+        simcore.resume(tmp_path / "x.h5")
+    assert (tmp_path / "x.h5").read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "x.h5.parts").glob("shard-*.blocks")) == shards

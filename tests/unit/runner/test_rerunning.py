@@ -137,10 +137,10 @@ def test_an_output_that_holds_it_already_is_compared_as_it_is(
     again = simcore.rerun(source, output=tmp_path / "y.h5", progress=calls.append)
     with again.results:
         assert [each.path for each in again.differences] == ["victims"]
+        assert not again.computed
     assert calls == []
-    again = simcore.rerun(source, output=source)
-    with again.results:
-        assert again.identical
+    with pytest.raises(ResultsError, match="is the file that is to be made again; choose another name"):
+        simcore.rerun(source, output=source)
 
 
 def test_a_rerun_can_be_interrupted_and_resumed(scenario: Scenario, seed: int, tmp_path: Path) -> None:

@@ -403,3 +403,11 @@ def test_parameter_sets_of_a_block_must_fit() -> None:
         writer.write_theta(0, np.zeros((2, 3)))
         with pytest.raises(ValueError, match="next is 2"):
             writer.commit(whole)
+
+
+def test_what_no_reader_would_open_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layout = LAYOUTS["strata"] if "strata" in LAYOUTS else next(iter(LAYOUTS.values()))
+    monkeypatch.setattr("simcore.store.examination.MOST_COLUMNS", len(layout.parameters) - 1)
+    with pytest.raises(ResultsError, match=r"columns of parameters cannot be stored, limit"):
+        start(tmp_path / "x.h5", layout, 4)
+    assert list(tmp_path.iterdir()) == []
