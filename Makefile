@@ -34,7 +34,7 @@ bench: install
 
 verify: install
 	$(BIN)/simcore verify --long
-	$(BIN)/python -m pytest tests/statistical tests/faults -m long
+	$(BIN)/python -m pytest tests/statistical tests/faults tests/unit/benchmarks -m long
 
 # Peak memory of 10,000 and of 1,000,000 replicates; minutes, and 2 GB of disk here while it runs.
 memory: install

@@ -133,7 +133,7 @@ def run_prepared(
     """Do a prepared run, in memory without a target, or open the finished results of the same one; see `run`."""
     if target is None:
         return execute(prepared, workers, progress)
-    if target.is_dir():
+    if os.path.isdir(target):  # unlike Path.is_dir, says no to a name that is too long
         raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
     if os.path.lexists(target):
         return _same_results(target, prepared.identity)

@@ -15,6 +15,7 @@ folder is removed; so at any instant either the shards or the finished file hold
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -287,6 +288,8 @@ def read_head(target: Path) -> Head | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
+        if isinstance(problem, OSError) and problem.errno == errno.ENAMETOOLONG:
+            return None  # no file can have such a name
         raise ResultsError(f"{path}: is damaged ({(str(problem).splitlines() or [''])[0]})") from problem
 
 

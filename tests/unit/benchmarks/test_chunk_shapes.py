@@ -55,6 +55,7 @@ def test_files_of_every_shape_hold_the_same_counts(tmp_path: Path, counts: list[
     assert chunk < file.reader_bytes() < 5 * chunk + 200_000
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", [chunk_filters.STORED, chunk_filters.HDF5])
 def test_filters_leave_what_they_say(counts: list[Counts], name: str) -> None:
     chunk = np.ascontiguousarray(counts[0].values[0, 0, :CHUNK_ROWS])
@@ -69,6 +70,7 @@ def test_filters_leave_what_they_say(counts: list[Counts], name: str) -> None:
         assert 0.0 < spread["low"] <= spread["median"] <= spread["high"]
 
 
+@pytest.mark.long
 def test_a_tiny_measurement(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -50,7 +50,7 @@ MISTAKES = [
     (run("-n", "5", "-q", "-v"), ["--quiet", "--verbose"]),
     # files
     (run("-n", "5", "-o", ABSENT_FOLDER), [ABSENT_FOLDER, "does not exist"]),
-    (run("-n", "5", "-o", "."), [".: ", "exists"]),
+    (run("-n", "5", "-o", "."), [".: is a folder; name a file"]),
     (run("-n", "5", "-o", "taken.h5"), ["taken.h5", "exists"]),
     (run("-n", "5", "-o", "foreign.h5"), ["foreign.h5", "exists"]),
     (run("-n", "5", "-o", ABSENT_FOLDER, "--dry-run"), [ABSENT_FOLDER, "does not exist"]),

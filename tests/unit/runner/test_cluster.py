@@ -205,12 +205,19 @@ def test_processes_and_threads_of_a_local_cluster() -> None:
     assert Cluster("local").local == (checked_threads(None), 1)
 
 
-@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "nonsense", "no/such/file.json", "xyz://a:1"])
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "127.0.0.1:9", "no/such/file.json"])
 def test_an_address_that_does_not_answer_is_one_line(address: str, tmp_path: Path, monkeypatch: Any) -> None:
     monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.3)
     with pytest.raises(UserError, match=f"^dask = '{address}': no Dask scheduler answers there") as caught:
         simcore.run("phase1", replicates=10, seed=1, dask=address, output=tmp_path / "x.h5")
     assert "\n" not in str(caught.value)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["", "nonsense", "xyz://a:1", "http://x", "/etc/passwd", "tcp://"])
+def test_what_is_no_address_is_one_line(address: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=rf"^dask = '{address}': must be local, local:4, the address of a scheduler"):
+        simcore.run("phase1", replicates=10, seed=1, dask=address, output=tmp_path / "x.h5")
     assert list(tmp_path.iterdir()) == []
 
 
