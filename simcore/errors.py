@@ -22,6 +22,20 @@ class ResultsError(UserError):
     """A results file that cannot be read, written or used for what was asked."""
 
 
+class DamageError(ResultsError):
+    """Numbers of a results file are not what was written; `simcore.resume` can compute them again.
+
+    Attributes
+    ----------
+    place : str
+        The file.
+    """
+
+    def __init__(self, place: str, message: str) -> None:
+        super().__init__(f"{place}: {message}")
+        self.place = place
+
+
 class UnfinishedError(ResultsError):
     """This very run was begun and did not end: `simcore.resume` goes on with it."""
 

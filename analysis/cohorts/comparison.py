@@ -177,7 +177,10 @@ def compare_cohorts(study: Study) -> Comparison:
     from simcore.store import open_results
 
     if not study.finished:
-        raise ResultsError(f"{study.folder}: no member of the study is finished")
+        raise ResultsError(
+            f"{study.folder}: none of the {len(study.entries)} members of the study is finished; the command that "
+            "began it goes on"
+        )
     columns: list[Column] = []
     steps: list[Step] = []
     before: Results | None = None

@@ -99,7 +99,11 @@ def notes(comparison: Comparison, *, exact: bool = False) -> Iterator[str]:
             "median of differences there."
         )
     if comparison.unfinished:
-        yield f"Not run yet: {', '.join(comparison.unfinished)}."
+        number = len(comparison.unfinished)
+        yield (
+            f"Not finished yet: {', '.join(comparison.unfinished)} ({number} of {number + len(comparison.columns)} "
+            "members); the command that began the study goes on."
+        )
     small = any(
         is_small(value.estimate, quantity.kind)
         for column in comparison.columns

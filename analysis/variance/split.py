@@ -266,7 +266,7 @@ def theta_of(results: Results, model: CompiledModel, sets: int) -> FloatArray:
     if results.attributes.get("design", "random") != "random":
         raise ResultsError(
             f"{results.path or 'results in memory'}: parameter values were not stored (--store-theta none), and those "
-            f"of design '{results.attributes['design']}' are not drawn again; rerun with --store-theta all"
+            f"of design '{results.attributes['design']}' are not drawn again; run it again with --store-theta all"
         )
     return model.draw_theta(model.streams(int(results.attributes["seed"])), np.arange(sets, dtype=np.uint32))
 

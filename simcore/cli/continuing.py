@@ -11,7 +11,6 @@ import typer
 from simcore.cli.arguments import Dask, Nested, Quiet, Threads, fitting_sets, read_count, read_nested, read_workers
 from simcore.cli.figures import whole
 from simcore.cli.outcome import carry_out
-from simcore.cli.terminal import talk
 from simcore.cli.waiting import say_if_cold
 from simcore.errors import ResultsError, UserError
 
@@ -48,13 +47,13 @@ def resume_verb(
     options = _options(threads, dask, repair, other_environment, quiet, verbose)
     replicates = _replicates_of(file)
     if not quiet:
-        talk(f"{file}: going on up to {whole(replicates)} replicates")
         say_if_cold()
+    opening = f"{file}: going on up to {whole(replicates)} replicates"
 
     def simulate(progress: Callable[[Progress], None]) -> Results:
         return simcore.resume(file, **options, progress=progress, command_line=command_line())
 
-    return carry_out(simulate, file, replicates=replicates, quiet=quiet, verbose=verbose)
+    return carry_out(simulate, file, replicates=replicates, quiet=quiet, verbose=verbose, opening=opening)
 
 
 def extend_verb(
@@ -84,20 +83,20 @@ def extend_verb(
         design, held, loops = str(results.attributes.get("design", "random")), results.replicates, results.nested
     outer = fitting_sets(outer, design, f"-n {outer}" if nested is None else f"--nested {outer}x{inner}")
     if inner != loops[1]:
-        right = "-n N" if loops[1] == 1 else f"--nested SETSx{loops[1]}"
+        right = "-n N" if loops[1] == 1 else f"--nested {max(outer * inner // loops[1], 1)}x{loops[1]}"
         raise UserError(f"{file}: has {loops[1]} replicates of each parameter set, and only the sets can grow: {right}")
     asked = outer * inner
     if asked < held:
         raise UserError(f"{file}: holds {held} replicates, asked for {asked}: nothing is taken away")
     if not quiet:
-        talk(f"{file}: from {whole(held)} to {whole(asked)} replicates")
         say_if_cold()
+    opening = f"{file}: from {whole(held)} to {whole(asked)} replicates"
     design_arguments: dict[str, Any] = {"replicates": outer} if nested is None else {"nested": (outer, inner)}
 
     def simulate(progress: Callable[[Progress], None]) -> Results:
         return simcore.extend(file, **design_arguments, **options, progress=progress, command_line=command_line())
 
-    return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose)
+    return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose, opening=opening)
 
 
 def _options(

@@ -99,6 +99,8 @@ def _formatted(key: str, value: Any) -> str:
             return ".".join(str(number) for number in value)
         case "definition":
             return " ".join(str(value).split())
+        case "history":
+            return "\n".join(map(str, value))
     return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
 
 
@@ -160,26 +162,62 @@ def info_verb(
 ) -> int:
     """Describe a results file: where it comes from, what it holds, how large it is."""
     from simcore.store import open_results
-    from simcore.store.parts import look_at_unfinished
+    from simcore.store.parts import damaged_shards, look_at_unfinished
+    from simcore.store.target import real_target
 
-    unfinished = None if file.exists() else look_at_unfinished(file)
-    if unfinished is not None:
-        show_unfinished(file, unfinished, as_json=as_json)
-        return 0
+    target = real_target(file)
+    unfinished = look_at_unfinished(target)
+    shards = damaged_shards(target) if verify and unfinished is not None else []
+    if unfinished is not None and not file.exists():
+        show_unfinished(target, unfinished, shards if verify else None, as_json=as_json)
+        return 1 if shards else 0
     with open_results(file) as results:
         datasets = stored_datasets(results)
         damage = results.verify_checksums() if verify else None
         if as_json:
-            show_json(_as_data(results, datasets, damage))
+            data = _as_data(results, datasets, damage)
+            if unfinished is not None:
+                data["unfinished"] = _unfinished_data(unfinished, shards if verify else None)
+            show_json(data)
         else:
             _show(results, datasets)
             if damage is not None:
-                _show_damage(damage)
-    return 1 if damage else 0
+                _show_damage(damage, shards, file)
+            if unfinished is not None:
+                show("", f"note: {longer_run(results, target, unfinished)}")
+    return 1 if damage or shards else 0
 
 
-def show_unfinished(file: Path, unfinished: Unfinished, *, as_json: bool) -> None:
-    """Describe a run that has no results file yet."""
+def longer_run(results: Results, file: Path, unfinished: Unfinished) -> str:
+    """Return in words what the unfinished run beside a finished file is, and what to do about it."""
+    from simcore.runner.unfinished import holds_all
+    from simcore.store.target import parts_path
+
+    head = unfinished.head
+    if unfinished.writer:
+        return f"{unfinished.writer} is writing {whole(head.replicates)} replicates in its place"
+    if holds_all(results, head):
+        return f"{parts_path(file)} is left over from a process that was killed; simcore resume {file} removes it"
+    return (
+        f"{parts_path(file)} holds a run of {whole(head.replicates)} replicates that did not end, "
+        f"{whole(unfinished.replicates)} of them safe there; go on with: simcore resume {file}"
+    )
+
+
+def _unfinished_data(unfinished: Unfinished, damaged: list[str] | None) -> dict[str, Any]:
+    data: dict[str, Any] = {
+        "status": "running" if unfinished.writer else "unfinished",
+        "requested_replicates": unfinished.head.replicates,
+        "safe_replicates": unfinished.replicates,
+        "shards": unfinished.shards,
+        "stored_bytes": unfinished.stored_bytes,
+        "writer": unfinished.writer or None,
+    }
+    return data if damaged is None else {**data, "verified": not damaged, "damage": damaged}
+
+
+def show_unfinished(file: Path, unfinished: Unfinished, damaged: list[str] | None, *, as_json: bool) -> None:
+    """Describe a run that has no results file yet; ``damaged`` are its damaged shards, None if nobody looked."""
     head = unfinished.head
     inner = head.replicates // head.thetas
     attributes = {**head.attributes, "requested_replicates": head.replicates, "nested": [head.thetas, inner]}
@@ -187,12 +225,8 @@ def show_unfinished(file: Path, unfinished: Unfinished, *, as_json: bool) -> Non
         show_json(
             {
                 "path": str(file),
-                "status": "running" if unfinished.writer else "unfinished",
-                "requested_replicates": head.replicates,
+                **_unfinished_data(unfinished, damaged),
                 "nested": [head.thetas, inner],
-                "shards": unfinished.shards,
-                "stored_bytes": unfinished.stored_bytes,
-                "writer": unfinished.writer or None,
                 "attributes": _grouped(attributes),
             }
         )
@@ -202,7 +236,8 @@ def show_unfinished(file: Path, unfinished: Unfinished, *, as_json: bool) -> Non
         pairs(
             {
                 "replicates": f"{whole(head.replicates)} asked for",
-                "safe": f"{whole(unfinished.shards)} shards, {size(unfinished.stored_bytes)}",
+                "safe": f"{whole(unfinished.replicates)} replicates ({size(unfinished.stored_bytes)} in "
+                f"{whole(unfinished.shards)} shard{'s' * (unfinished.shards != 1)})",
                 "written by": unfinished.writer or f"nobody now; go on with: simcore resume {file}",
             }
         )
@@ -211,6 +246,13 @@ def show_unfinished(file: Path, unfinished: Unfinished, *, as_json: bool) -> Non
         if values:
             heading(group)
             show(pairs({key: _value(key, value) for key, value in values.items()}))
+    if damaged is not None:
+        show("", *(f"damaged: {line}" for line in damaged))
+        show(_repair(file) if damaged else "verified: every shard agrees with its checksum")
+
+
+def _repair(file: Path) -> str:
+    return f"compute just what is damaged again with: simcore resume {file} --repair"
 
 
 def _show(results: Results, datasets: list[StoredDataset]) -> None:
@@ -277,8 +319,14 @@ def _show_rest(results: Results, datasets: list[StoredDataset]) -> None:
     )
 
 
-def _show_damage(damage: list[Any]) -> None:
+def _show_damage(damage: list[Any], shards: list[str], file: Path) -> None:
     show("")
-    for found in damage:
-        show(f"damaged: {found.message}")
-    show(f"damaged parts: {len(damage)}" if damage else "verified: everything agrees with its checksums")
+    lines = [*(found.message for found in damage), *shards]
+    for line in lines:
+        show(f"damaged: {line}")
+    if not lines:
+        show("verified: everything agrees with its checksums")
+        return
+    show(f"damaged parts: {len(lines)}")
+    if all(found.rows for found in damage):
+        show(_repair(file))

@@ -21,21 +21,36 @@ if TYPE_CHECKING:
 Simulate = Callable[[Callable[["Progress"], None]], "Results"]
 
 
-class _Watch:
-    """The progress callback: answers interrupts, moves the bar, and remembers the last state."""
+class Watch:
+    """The progress callback: answers interrupts, moves the bar, and remembers the last state.
 
-    def __init__(self, interruption: Interruption, bar: ProgressBar) -> None:
+    Parameters
+    ----------
+    interruption : Interruption
+    bar : ProgressBar
+    opening : str
+        Said when the first replicates are there: whatever could be refused was not.
+    """
+
+    def __init__(self, interruption: Interruption, bar: ProgressBar, opening: str = "") -> None:
         self.interruption = interruption
         self.bar = bar
+        self.opening = opening
         self.last: Progress | None = None
 
     def __call__(self, state: Progress) -> None:
-        self.last = state
         self.interruption.checkpoint()
+        if state.replicates_done:
+            self.last = state
+            if self.opening:
+                talk(self.opening)
+                self.opening = ""
         self.bar.update(state)
 
 
-def carry_out(simulate: Simulate, target: Path, *, replicates: int, quiet: bool, verbose: bool) -> int:
+def carry_out(
+    simulate: Simulate, target: Path, *, replicates: int, quiet: bool, verbose: bool, opening: str = ""
+) -> int:
     """Run something that takes a progress callback and ends with results; returns the exit code.
 
     Parameters
@@ -47,13 +62,15 @@ def carry_out(simulate: Simulate, target: Path, *, replicates: int, quiet: bool,
         Asked for.
     quiet, verbose : bool
         Say nothing but the seed and errors; say more.
+    opening : str
+        See `Watch`.
     """
     begun, before = time.perf_counter(), _version(target)
     interruption = Interruption()
     from simcore.runner import RunInterrupted
 
     with interruption, ProgressBar(replicates, wanted=not quiet) as bar:
-        watch = _Watch(interruption, bar)
+        watch = Watch(interruption, bar, "" if quiet else opening)
         try:
             results = simulate(watch)
         except RunInterrupted as stop:
@@ -132,6 +149,7 @@ def report(
         return
     if last is None:
         talk(f"{target}: holds this very run, finished {facts['finished_utc']}; nothing to do")
+        _mention_unfinished(results, target)
     else:
         _report_speed(facts, target, last)
     if "until" in facts:
@@ -147,6 +165,16 @@ def report(
     if verbose:
         talk(f"{duration(seconds)} with compiling, opening and closing")
     _headline(results)
+
+
+def _mention_unfinished(results: Results, target: Path) -> None:
+    """Say what else is there of the run: a longer one that was begun, or is being written now."""
+    from simcore.cli.describing import longer_run
+    from simcore.store.parts import look_at_unfinished
+
+    unfinished = look_at_unfinished(target)
+    if unfinished is not None:
+        talk(f"note: {longer_run(results, target, unfinished)}")
 
 
 def _report_speed(facts: dict[str, Any], target: Path, last: Progress) -> None:

@@ -28,7 +28,7 @@ from simcore.cli import (
 from simcore.cli.elsewhere import VERBS, VerbElsewhere, entries
 from simcore.cli.interruption import INTERRUPTED, StoppedAtOnce
 from simcore.cli.terminal import one_line, show, talk
-from simcore.errors import UserError, nearest
+from simcore.errors import DamageError, UserError, nearest
 
 FAILED, BAD_INPUT = 1, 2
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -96,7 +96,7 @@ class Program(TyperGroup):
             _close_quietly()
             return FAILED
         if isinstance(error, UserError):
-            talk(f"error: {error}")
+            talk(f"error: {error}{_advice(error)}")
             return _exit_code(error)
         if isinstance(error, typer.TyperException):
             talk(f"error: {_usage_message(error)}")
@@ -104,6 +104,9 @@ class Program(TyperGroup):
         if isinstance(error, OSError) and error.errno in _DISK_TROUBLE:
             talk(f"error: what was to be shown could not be written: {os.strerror(error.errno or 0)}")
             return FAILED
+        if isinstance(error, FileNotFoundError) and not _has_folder():
+            talk("error: the current folder is not there any more; change to another one")
+            return BAD_INPUT
         if isinstance(error, MemoryError):
             talk(f"error: not enough memory: {one_line(str(error)) or 'a smaller task may fit'}")
             return FAILED
@@ -115,6 +118,22 @@ class Program(TyperGroup):
             "(simcore --traceback ... shows where)"
         )
         return FAILED
+
+
+def _has_folder() -> bool:
+    """Whether the folder that the program was started in is still there."""
+    try:
+        os.getcwd()
+    except OSError:
+        return False
+    return True
+
+
+def _advice(error: UserError) -> str:
+    """Return what a user can do about damage, whichever verb met it."""
+    if not isinstance(error, DamageError) or not os.path.lexists(error.place):
+        return ""
+    return f"; compute just what is damaged again with: simcore resume {error.place} --repair"
 
 
 def _close_quietly() -> None:

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from simcore.cli.arguments import Quiet, Threads, read_threads
+from simcore.cli.arguments import Dask, Quiet, Threads, read_workers
 from simcore.cli.figures import whole
 from simcore.cli.interruption import INTERRUPTED, Interruption, StoppedAtOnce
+from simcore.cli.outcome import Watch
 from simcore.cli.progress import ProgressBar
 from simcore.cli.terminal import show, talk
 from simcore.cli.waiting import say_if_cold
 
 if TYPE_CHECKING:
-    from simcore.runner import Progress
     from simcore.runner.rerunning import Rerun
 
 MOST_SHOWN = 20
@@ -34,6 +34,7 @@ def rerun_verb(
         ),
     ] = None,
     threads: Threads = None,
+    dask: Dask = None,
     quiet: Quiet = False,
 ) -> int:
     """Make a results file again from what is inside it and say whether every number is the same."""
@@ -42,20 +43,16 @@ def rerun_verb(
     from simcore.store import open_results
     from simcore.store.provenance import command_line
 
-    workers = read_threads(threads)
+    workers = read_workers(threads, dask)
     with open_results(file) as results:
         replicates, name = results.replicates, str(results.attributes.get("scenario_name", "?"))
     if not quiet:
-        talk(f"{file}: {name}, {whole(replicates)} replicates, made again from what is inside it")
         say_if_cold()
+    opening = "" if quiet else f"{file}: {name}, {whole(replicates)} replicates, made again from what is inside it"
     with Interruption(at_once=output is None) as interruption, ProgressBar(replicates, wanted=not quiet) as bar:
-
-        def progress(state: Progress) -> None:
-            interruption.checkpoint()
-            bar.update(state)
-
+        watch = Watch(interruption, bar, opening)
         try:
-            made = rerun(file, output=output, threads=workers, progress=progress, command_line=command_line())
+            made = rerun(file, output=output, **workers, progress=watch, command_line=command_line())
         except RunInterrupted as stop:
             if stop.results is not None:
                 stop.results.close()

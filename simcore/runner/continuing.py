@@ -39,6 +39,8 @@ def resume(
 ) -> Results:
     """Go on with a run that was interrupted or killed, up to the replicates that it was asked for.
 
+    What is there is checked first, every byte of it, also where nothing is missing.
+
     Parameters
     ----------
     output : path
@@ -80,9 +82,8 @@ def resume(
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
         options = Continuation(workers, repair, other_environment, until, progress, command_line)
         head = opened.head or head_of(opened.results())
-        if opened.is_finished(head) and not repair:
-            opened.forget_parts()
-            return open_results(target)
+        if opened.is_finished(head) and (whole := opened.finished(options)) is not None:
+            return whole
         return opened.go_on(head, options, "resumed")
 
 
@@ -105,7 +106,7 @@ def extend(
     Parameters
     ----------
     output : path
-        A results file. It is replaced in one step when the longer one is finished.
+        A results file, also that of an interrupted run. It is replaced in one step when the longer one is finished.
     replicates : int, optional
         Replicates in all. Give this, or for a nested run ``nested``.
     nested : (int, int), optional
@@ -146,8 +147,8 @@ def extend(
                 f"{target}: is being extended to {begun.replicates} replicates ({begun.thetas} parameter sets) "
                 f"already; finish that first: simcore resume {target}"
             )
-        if opened.is_finished(head) and not repair:
-            return open_results(target)
+        if opened.is_finished(head) and (whole := opened.finished(options)) is not None:
+            return whole
         return opened.go_on(opened.head or head, options, "extended")
 
 

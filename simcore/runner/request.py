@@ -199,12 +199,13 @@ def going_on(prepared: PreparedRun, attributes: Mapping[str, Attribute], event: 
     """Return a prepared run that says where its beginning came from.
 
     What the earlier attributes say stays (first start, command line, environment, the engine that was asked for);
-    `event` is added to the file's history.
+    `event` is added to the file's history, unless it is empty.
     """
     kept = {name: value for name, value in attributes.items() if name in prepared.head.attributes}
     now = prepared.head.attributes
     kept["frequent_event_share"] = now["frequent_event_share"]  # of as many parameter sets as there are now
     before = attributes.get("history", [])
     history = [str(line) for line in before] if isinstance(before, list | tuple) else []
-    merged = {**now, **kept, "history": [*history, event]}
+    history += [event] if event else []
+    merged = {**now, **kept, **({"history": history} if history else {})}
     return replace(prepared, head=replace(prepared.head, attributes=merged))

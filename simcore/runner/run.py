@@ -6,13 +6,13 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from simcore.errors import ResultsError, UnfinishedError, UserError
 from simcore.model import as_scenario
 from simcore.runner.choice import check_engine
 from simcore.runner.cluster import Cluster, chosen_workers
-from simcore.runner.identity import differences
+from simcore.runner.identity import UNTIL_IDENTITY, differences
 from simcore.runner.progress import Progress
 from simcore.runner.request import PreparedRun, RunRequest, prepare
 from simcore.runner.session import Session
@@ -20,10 +20,11 @@ from simcore.runner.stopping import Stopping, StoppingRule, read_rule
 from simcore.store import Results, Writer, open_results
 from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
-from simcore.store.parts import Parts, read_head
+from simcore.store.lock import busy
+from simcore.store.parts import Parts, read_head, writer_of
 from simcore.store.recorder import Recorder
 from simcore.store.target import check_target, parts_path
-from simcore.uncertainty.design import RANDOM, Design, make_design
+from simcore.uncertainty.design import LATIN_HYPERCUBE, RANDOM, Design, make_design
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -115,6 +116,8 @@ def run(
     RunInterrupted
         On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
     """
+    if output is not None:
+        _refuse_busy(Path(output))  # before anything that takes time
     scenario = as_scenario(scenario)
     loop = make_design(replicates, nested, design, randomisation)
     seed = _checked_seed(seed)
@@ -255,8 +258,11 @@ def _same_results(target: Path, wanted: Mapping[str, Attribute]) -> Results:
     done, asked, status = results.replicates, results.requested_replicates, results.status
     if different:
         results.close()
+        instead = _longer(results, different, wanted)
         raise ResultsError(
-            f"{target}: holds the results of another run ({different[0]} differs); choose another name or "
+            f"{target}: holds {instead}"
+            if instead
+            else f"{target}: holds the results of another run ({different[0]} differs); choose another name or "
             "remove it first"
         )
     if status != "complete":
@@ -266,6 +272,26 @@ def _same_results(target: Path, wanted: Mapping[str, Attribute]) -> Results:
             f"simcore resume {target}"
         )
     return results
+
+
+def _longer(results: Results, different: Sequence[str], wanted: Mapping[str, Any]) -> str:
+    """Say what a file holds of the wanted run, if that is its beginning and can be made longer; else nothing."""
+    outer, inner = wanted["nested"]
+    may_grow = str(results.attributes.get("design", RANDOM)) != LATIN_HYPERCUBE and inner == results.nested[1]
+    if not may_grow or not {*different} <= {"requested_replicates", "nested", *UNTIL_IDENTITY} or "until" in wanted:
+        return ""
+    done, whole = results.replicates, int(outer) * int(inner)
+    if done >= whole:
+        return f"{done:,} replicates of this run, asked for {whole:,}: nothing is taken away; choose another name"
+    length = f"-n {whole}" if inner == 1 else f"--nested {outer}x{inner}"
+    return f"the first {done:,} replicates of this run; go on with: simcore extend {results.path} {length}"
+
+
+def _refuse_busy(target: Path) -> None:
+    """Refuse a target that a living process writes."""
+    writer = writer_of(target) if target.name else ""
+    if writer:
+        raise ResultsError(busy(str(target), writer))
 
 
 def _refuse_unfinished(target: Path, wanted: Mapping[str, Attribute]) -> None:
@@ -281,8 +307,10 @@ def _refuse_unfinished(target: Path, wanted: Mapping[str, Attribute]) -> None:
     }
     different = differences(stored, wanted)
     if different:
+        shorter = {*different} <= {"requested_replicates", "nested"}
         raise ResultsError(
             f"{target}: {parts_path(target)} holds another run that did not end ({different[0]} differs); finish it "
-            f"with 'simcore resume {target}', choose another name, or remove the folder first"
+            f"with 'simcore resume {target}'{' and then extend it' if shorter else ''}, choose another name, or remove "
+            "the folder first"
         )
     raise UnfinishedError(f"{target}: this run was begun and did not end; go on with: simcore resume {target}")

@@ -113,19 +113,25 @@ class OpenedRun:
 
     def is_finished(self, head: Head) -> bool:
         """Whether the file holds all that is wanted."""
-        if not self.has_file:
-            return False
-        results = self.results()
-        if results.status != "complete":
-            return False
-        held = head_of(results)
-        same_loops = (held.replicates, held.thetas) == (head.replicates, head.thetas)
-        return same_loops and not _other_rows(results.attributes, head.attributes)
+        return self.has_file and holds_all(self.results(), head)
 
-    def forget_parts(self) -> None:
-        """Remove what is left of a run whose file is finished."""
-        self.parts.clear()
+    def finished(self, options: Continuation) -> Results | None:
+        """Check a file that holds all that is wanted, and open it; None if blocks must be computed again.
+
+        Raises
+        ------
+        ResultsError
+            It is damaged, and is not to be repaired.
+        """
+        results = self.results()
+        damage = verify(results, _checking(options.progress, results.replicates))
+        if damage:
+            if options.repair:
+                return None
+            raise _refusal([found.message for found in damage])
+        self.parts.clear()  # left by a process that was killed between its last two steps
         self.head = None
+        return open_results(self.target)
 
     def go_on(self, head: Head, options: Continuation, event: str) -> Results:
         """Check everything, then compute what is missing."""
@@ -136,13 +142,13 @@ class OpenedRun:
         changed = environment_differences(head.attributes, environment())
         held = sum(row.rows for first, row in earlier.ledger.items() if first not in damaged) if earlier else 0
         held = max(held, sum(self.parts.safe.values()))
-        note = f"{utc_now()} {event} with {held} of {head.replicates} replicates"
+        note = f"{utc_now()} {event} with {held:,} of {head.replicates:,} replicates"
         if changed:
             compared = self._compare_golden_block(prepared, earlier, damaged, changed, options)
             outcome = "a block computed again was the same" if compared else "no block of before was whole"
             note += f"; {', '.join(changed)}; {outcome}"
         note += f": {options.command_line}" if options.command_line else ""
-        prepared = going_on(prepared, head.attributes, note)
+        prepared = going_on(prepared, head.attributes, note if held or changed else "")  # else it just begins
         self.parts.write_head(prepared.head)
         self.head = prepared.head
         before = earlier.results.attributes if earlier is not None else None
@@ -184,7 +190,8 @@ class OpenedRun:
         """Check every block that is there; return the first rows of those of the file that must be computed again."""
         lines = self.parts.find(prepared.rows_id)
         damaged: set[int] = set()
-        for found in verify(earlier.results, _checking(options, prepared)) if earlier is not None else []:
+        checking = _checking(options.progress, prepared.head.replicates)
+        for found in verify(earlier.results, checking) if earlier is not None else []:
             if found.part == "description" or not found.rows:
                 raise ResultsError(f"{found.message}; this cannot be computed again: the file is not gone on from")
             # A parameter set has a row of its own only where every replicate has a set of its own.
@@ -192,8 +199,7 @@ class OpenedRun:
                 damaged |= {row - row % CHUNK_ROWS for row in range(found.first_row, found.first_row + found.rows)}
             lines.append(found.message)
         if lines and not options.repair:
-            more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
-            raise ResultsError(f"{lines[0]}{more}; --repair computes just these again")
+            raise _refusal(lines)
         return damaged
 
     def _compare_golden_block(
@@ -235,15 +241,30 @@ class OpenedRun:
         return {first: rows for first, rows in stored.items() if first not in damaged} | self.parts.safe
 
 
-def _checking(options: Continuation, prepared: PreparedRun) -> Callable[[int], None] | None:
+def holds_all(results: Results, head: Head) -> bool:
+    """Whether a results file holds all that a run is to have: under a stopping rule, up to where that was met."""
+    if results.status != "complete" or _other_rows(results.attributes, head.attributes):
+        return False
+    if "until" in head.attributes:
+        held = head_of(results)
+        same_rule = all(str(held.attributes.get(name)) == str(head.attributes.get(name)) for name in UNTIL)
+        return same_rule and (held.replicates, held.thetas) == (head.replicates, head.thetas)
+    return results.replicates == head.replicates and results.nested[1] == head.replicates // head.thetas
+
+
+def _refusal(damage: list[str]) -> ResultsError:
+    more = f" (and {len(damage) - 1:,} more)" if len(damage) > 1 else ""
+    return ResultsError(f"{damage[0]}{more}; --repair computes just these again")
+
+
+def _checking(call: ProgressCall | None, replicates: int) -> Callable[[int], None] | None:
     """Return what tells the progress callback how far the check of a file is; it may raise KeyboardInterrupt."""
-    call, began = options.progress, time.perf_counter()
     if call is None:
         return None
+    began = time.perf_counter()
 
     def tell(rows: int) -> None:
-        standing = f"checking what is there: {rows:,} replicates"
-        call(Progress(0, prepared.head.replicates, 0, time.perf_counter() - began, standing))
+        call(Progress(0, replicates, 0, time.perf_counter() - began, f"checking what is there: {rows:,} replicates"))
 
     return tell
 

@@ -17,7 +17,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import ResultsError
+from simcore.errors import DamageError
 from simcore.store.compression import decode_chunk
 from simcore.store.examination import check_storage, filters
 from simcore.store.layout import CHUNK_ROWS
@@ -71,7 +71,7 @@ class RowReader:
 
         Raises
         ------
-        ResultsError
+        DamageError
             The chunk is missing or damaged.
         """
         try:
@@ -84,8 +84,8 @@ class RowReader:
             return self._assemble(first, end, stratum)
         except (OSError, RuntimeError, ValueError) as problem:
             reason = (str(problem).splitlines() or [""])[0]
-            raise ResultsError(
-                f"{self._place}: '{self._name}' is damaged in rows {first} to {end - 1} ({reason})"
+            raise DamageError(
+                self._place, f"'{self._name}' is damaged in rows {first} to {end - 1} ({reason})"
             ) from problem
 
     @property

@@ -81,7 +81,7 @@ def decode_chunk(
     expected = size * dtype.itemsize
     content = _inflate(encoded, expected) if deflated else encoded
     if len(content) != expected:
-        raise ValueError(f"not {expected} bytes long")
+        raise ValueError(f"a chunk that does not unpack to its {expected:,} bytes")
     if not shuffled:
         return np.frombuffer(content, dtype=dtype)
     planes = np.frombuffer(content, dtype=np.uint8).reshape(dtype.itemsize, size)
@@ -99,7 +99,7 @@ def _inflate(encoded: bytes, expected: int) -> bytes:
     except _StreamError as problem:
         raise ValueError(f"{problem}") from None
     if len(content) == expected and not stream.eof:
-        raise ValueError(f"not {expected} bytes long")
+        raise ValueError(f"a chunk that does not unpack to its {expected:,} bytes")
     if stream.unused_data:  # an index that leads to another chunk, or says that this one is longer than it is
         raise ValueError("more than one stream")
     return content

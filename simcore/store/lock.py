@@ -12,6 +12,7 @@ import contextlib
 import errno
 import json
 import os
+import re
 import socket
 from pathlib import Path
 from typing import Any, Final
@@ -24,6 +25,8 @@ try:
 except ImportError:  # Windows: only the text decides there
     fcntl = None  # type: ignore[assignment]
 
+LOCK_NAME: Final = "lock"
+"""Of the lock file in the folder of an unfinished run."""
 _HELD: Final = (errno.EWOULDBLOCK, errno.EACCES)
 _LONGEST: Final = 4096  # bytes of a holder's text
 
@@ -87,7 +90,7 @@ class Lock:
         except OSError as problem:
             holder = _read_holder(descriptor)
             if problem.errno in _HELD or (holder and _is_alive(holder)):
-                raise ResultsError(f"{what}: another process writes it ({_describe(holder)})") from None
+                raise ResultsError(busy(what, _describe(holder))) from None
 
     def _is_current(self, descriptor: int) -> bool:
         """Whether the path still leads to the file that was opened."""
@@ -114,6 +117,11 @@ class Lock:
             os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
         self._descriptor = None
+
+
+def busy(what: str, holder: str) -> str:
+    """Return the sentence that refuses what another process is at."""
+    return f"{what}: another process writes it ({holder}); wait for its end, or choose another name"
 
 
 def holder_of(path: Path) -> str:
@@ -150,7 +158,13 @@ def _read_holder(descriptor: int) -> dict[str, Any]:
 def _describe(holder: dict[str, Any]) -> str:
     if not isinstance(holder.get("pid"), int):
         return "just begun"
-    return f"process {holder['pid']} on {str(holder.get('host'))[:64]!a} since {str(holder.get('since'))[:32]!a}"
+    host, since = (_plain(holder.get(name)) for name in ("host", "since"))
+    return f"process {holder['pid']} on {host} since {since}"
+
+
+def _plain(text: object) -> str:
+    """Return a name as it is, and of one that is none only what is harmless on a terminal."""
+    return re.sub(r"[^\w.:-]", "?", str(text)[:64], flags=re.ASCII)
 
 
 def _is_alive(holder: dict[str, Any]) -> bool:

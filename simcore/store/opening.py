@@ -50,7 +50,8 @@ from simcore.store.layout import (
     ParameterColumn,
     Variable,
 )
-from simcore.store.target import HEAD_NAME, parts_path
+from simcore.store.lock import LOCK_NAME, holder_of
+from simcore.store.target import HEAD_NAME, PARTS_SUFFIX, parts_path
 
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 _FINAL: Final = ("complete", "interrupted")
@@ -82,14 +83,15 @@ def open_file(path: Path) -> h5py.File:
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a pipe would wait for ever
             raise ResultsError(f"{path}: is not a regular file")
+        if path.suffix == PARTS_SUFFIX and (path / HEAD_NAME).exists():
+            name = path.with_suffix("")
+            raise ResultsError(f"{path}: is the folder of a run that did not end; name its file: {name}")
         start = b""
         if path.is_dir() or path.stat().st_size:  # files of the kernel say that they have no size, and some wait
             with path.open("rb") as stream:
                 start = stream.read(len(_SIGNATURE))
     except FileNotFoundError:
-        unfinished = "; a run that did not end is beside it, go on with: simcore resume"
-        there = (parts_path(path) / HEAD_NAME).exists()
-        raise ResultsError(f"{path}: no such file{f'{unfinished} {path}' if there else ''}") from None
+        raise ResultsError(f"{path}: no such file{_instead(path)}") from None
     except OSError as problem:
         raise ResultsError(f"{path}: cannot be read: {os.strerror(problem.errno or 0)}") from problem
     if start != _SIGNATURE:
@@ -107,6 +109,16 @@ def open_file(path: Path) -> h5py.File:
         file.close()
         raise
     return file
+
+
+def _instead(path: Path) -> str:
+    """Return what there is in place of a file that is not there, and what to do about it."""
+    if not (parts_path(path) / HEAD_NAME).exists():
+        return ""
+    holder = holder_of(parts_path(path) / LOCK_NAME)
+    if holder:
+        return f" yet: it is being written ({holder}); how far it is: simcore info {path}"
+    return f"; a run that did not end is beside it, go on with: simcore resume {path}"
 
 
 def check_kind(file: h5py.File, place: str) -> None:

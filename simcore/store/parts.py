@@ -2,6 +2,7 @@
 
 ========================== ==============================================================================
 ``run.json``               the head: what the run is, enough to go on without the scenario's own file
+``run-copy.json``          the same, should the first be damaged: without a head every shard would be lost
 ``shard-<first row>.blocks`` finished blocks (`simcore.store.shards`)
 ``assembling.h5``          the results file in the making; worthless after a kill, made again from the shards
 ``lock``                   held by the process that writes (`simcore.store.lock`)
@@ -28,18 +29,19 @@ from typing import Any, Final
 from simcore.errors import ResultsError
 from simcore.store.blocks import EncodedBlock
 from simcore.store.description import Attribute
-from simcore.store.lock import Lock, holder_of
+from simcore.store.lock import LOCK_NAME, Lock, holder_of
 from simcore.store.shards import (
     TEMPORARY_SUFFIX,
     ShardEntry,
+    claimed_rows,
     read_shard_block,
     read_shard_entries,
     write_shard,
 )
 from simcore.store.target import HEAD_NAME, parts_path, sync_folder
 
+COPY_NAME: Final = "run-copy.json"
 ASSEMBLING_NAME: Final = "assembling.h5"
-LOCK_NAME: Final = "lock"
 SHARED_NAME: Final = "shared"
 _SHARD_NAME: Final = re.compile(r"shard-(\d{12})\.blocks")
 _TEMPORARY_SHARD: Final = re.compile(_SHARD_NAME.pattern + rf"(\.[0-9a-f]+)?{re.escape(TEMPORARY_SUFFIX)}")
@@ -141,13 +143,14 @@ class Parts:
         }
         text = json.dumps(content, ensure_ascii=True)
         whole = json.dumps({"checksum": _text_checksum(text), "head": text})
-        temporary = self.folder / (HEAD_NAME + TEMPORARY_SUFFIX)
         with self._disk("hold what the run is"):
-            with temporary.open("w", encoding="ascii") as stream:
-                stream.write(whole)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.rename(temporary, self.folder / HEAD_NAME)
+            for name in (COPY_NAME, HEAD_NAME):  # the copy counts for nothing without the other
+                temporary = self.folder / (name + TEMPORARY_SUFFIX)
+                with temporary.open("w", encoding="ascii") as stream:
+                    stream.write(whole)
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                os.rename(temporary, self.folder / name)
             sync_folder(self.folder)
             sync_folder(self.folder.parent)
 
@@ -170,7 +173,7 @@ class Parts:
 
     def _shard_paths(self) -> list[Path]:
         with self._disk("be read"):
-            return sorted(path for path in self.folder.iterdir() if _SHARD_NAME.fullmatch(path.name))
+            return _shards_in(self.folder)
 
     def shard_path(self, first_row: int) -> Path:
         """Return where the shard that begins with a row lies."""
@@ -230,7 +233,8 @@ class Parts:
 
     def clear(self) -> None:
         """Remove what a run wrote here, and nothing else; the lock stays."""
-        names = (HEAD_NAME, HEAD_NAME + TEMPORARY_SUFFIX, ASSEMBLING_NAME, SHARED_NAME)
+        heads = [name + suffix for name in (HEAD_NAME, COPY_NAME) for suffix in ("", TEMPORARY_SUFFIX)]
+        names = {*heads, ASSEMBLING_NAME, SHARED_NAME}
         with self._disk("be cleared"):
             for path in list(self.folder.iterdir()):
                 shard = _SHARD_NAME.fullmatch(path.name) or _TEMPORARY_SHARD.fullmatch(path.name)
@@ -260,9 +264,20 @@ def read_head(target: Path) -> Head | None:
     Raises
     ------
     ResultsError
-        There is something, but it is damaged or of a newer program.
+        There is something, but it and its copy are damaged, or it is of a newer program.
     """
-    path = parts_path(target) / HEAD_NAME
+    folder = parts_path(target)
+    try:
+        return _read_head(folder / HEAD_NAME)
+    except ResultsError:
+        with contextlib.suppress(ResultsError):
+            copy = _read_head(folder / COPY_NAME)
+            if copy is not None:
+                return copy
+        raise
+
+
+def _read_head(path: Path) -> Head | None:
     try:
         with path.open("rb") as stream:
             whole = json.loads(stream.read(_LARGEST_HEAD))
@@ -300,14 +315,15 @@ class Unfinished:
     Attributes
     ----------
     head : Head
-    shards, stored_bytes : int
-        Closed shards and their size [bytes].
+    shards, replicates, stored_bytes : int
+        Closed shards, the replicates in them, and their size [bytes].
     writer : str
         The living process that writes it; empty if there is none.
     """
 
     head: Head
     shards: int
+    replicates: int
     stored_bytes: int
     writer: str
 
@@ -323,11 +339,33 @@ def look_at_unfinished(target: Path) -> Unfinished | None:
     head = read_head(target)
     if head is None:
         return None
-    sizes = []
+    shards: list[Path] = []
+    size = 0
     with contextlib.suppress(OSError):  # the run may end under our eyes
-        folder = parts_path(target)
-        sizes = [path.stat().st_size for path in folder.iterdir() if _SHARD_NAME.fullmatch(path.name)]
-    return Unfinished(head, len(sizes), sum(sizes), holder_of(parts_path(target) / LOCK_NAME))
+        shards = _shards_in(parts_path(target))
+        size = sum(path.stat().st_size for path in shards)
+    replicates = sum(claimed_rows(path) for path in shards)
+    return Unfinished(head, len(shards), replicates, size, writer_of(target))
+
+
+def writer_of(target: Path) -> str:
+    """Return in words which living process writes a target; empty if none does. Nothing is touched."""
+    return holder_of(parts_path(target) / LOCK_NAME)
+
+
+def damaged_shards(target: Path) -> list[str]:
+    """Check every shard of an unfinished run from its first byte to its last; one line for each that is damaged."""
+    lines = []
+    for path in _shards_in(parts_path(target)):
+        try:
+            read_shard_entries(path, None)
+        except ResultsError as problem:
+            lines.append(str(problem))
+    return lines
+
+
+def _shards_in(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if _SHARD_NAME.fullmatch(path.name))
 
 
 def _text_checksum(text: str) -> str:

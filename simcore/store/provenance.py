@@ -19,6 +19,9 @@ from typing import Final
 
 UNKNOWN: Final = "unknown"
 
+_GIT_SECONDS: Final = 5.0
+"""A run does not wait longer for git, which may be looking through a large tree on a slow disk."""
+
 _LIBRARIES: Final = ("numpy", "numba", "llvmlite", "scipy", "h5py", "isal")
 
 
@@ -93,7 +96,7 @@ def _git(folder: Path, *arguments: str) -> str | None:
             ["git", "-C", str(folder), *arguments],
             capture_output=True,
             text=True,
-            timeout=5,
+            timeout=_GIT_SECONDS,
             check=True,
             env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
         )

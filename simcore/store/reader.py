@@ -421,15 +421,16 @@ class Results:
             if axis in variable.strata:
                 continue
             if axis in variable.summed_out:
-                rerun = ",".join((*variable.strata, axis))
+                wanted = ",".join((*variable.strata, axis))
                 raise ResultsError(
                     f"{self._place}: '{variable.name}' was summed over {axis} before it was stored; "
-                    f"rerun with --store-by {rerun}"
+                    f"run it again with --store-by {wanted}"
                 )
             known = (*variable.strata, *variable.summed_out)
+            summed = f"; summed over before it was stored: {', '.join(variable.summed_out)}"
             raise ResultsError(
                 f"{self._place}: '{variable.name}' has no strata axis '{axis}'{nearest(axis, known)} "
-                f"(it has: {', '.join(known) or 'none'})"
+                f"(it has: {', '.join(variable.strata) or 'none'}{summed if variable.summed_out else ''})"
             )
         if len(set(by)) != len(by):
             raise ResultsError(f"{self._place}: an axis is named twice: {', '.join(by)}")

@@ -5,7 +5,7 @@ its end. It is no HDF5 file, so that nothing but appending bytes can go wrong, a
 
     simcore-shard 1\\n
     length of the header in bytes, 16 decimal digits, \\n
-    header: JSON, one entry per block with the paths, offsets and lengths of its chunks
+    header: JSON, the rows in all and one entry per block with the paths, offsets and lengths of its chunks
     the chunks of all blocks, one after another, as they will be in the results file
     XXH3 (128 bits) of everything before, 16 bytes
 
@@ -21,6 +21,7 @@ import functools
 import itertools
 import json
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +37,8 @@ _MAGIC: Final = b"simcore-shard 1\n"
 _LENGTH_DIGITS: Final = 16
 _DIGEST_BYTES: Final = 16
 _PIECE: Final = 2**20
+_CLAIM: Final = re.compile(rb'simcore-shard 1\n\d{16}\n\{"rows_id":"[0-9a-f]{1,64}","rows":(\d{1,15}),')
+_CLAIM_BYTES: Final = 256
 TEMPORARY_SUFFIX: Final = ".tmp"
 LARGEST_HEADER: Final = 256 * 2**20
 """Bytes; a block of 1,000 chunks has a header of about 0.1 MB."""
@@ -106,7 +109,8 @@ def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mar
         }
         for block in blocks
     ]
-    header = json.dumps({"rows_id": rows_id, "blocks": described}, separators=(",", ":")).encode()
+    rows = sum(block.rows for block in blocks)
+    header = json.dumps({"rows_id": rows_id, "rows": rows, "blocks": described}, separators=(",", ":")).encode()
     pieces = itertools.chain(
         [_MAGIC, b"%0*d\n" % (_LENGTH_DIGITS, len(header)), header],
         (data for block in blocks for _, _, data in block.chunks),
@@ -129,14 +133,23 @@ def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mar
         raise
 
 
-def read_shard_entries(path: Path, rows_id: str) -> list[ShardEntry]:
+def claimed_rows(path: Path) -> int:
+    """Return how many replicates a shard says it holds, by its first bytes alone; 0 if it does not say."""
+    with contextlib.suppress(OSError):
+        with path.open("rb") as stream:
+            found = _CLAIM.match(stream.read(_CLAIM_BYTES))
+        return int(found[1]) if found else 0
+    return 0
+
+
+def read_shard_entries(path: Path, rows_id: str | None) -> list[ShardEntry]:
     """Check a shard from its first byte to its last and return what it holds.
 
     Parameters
     ----------
     path : Path
-    rows_id : str
-        Which rows are wanted.
+    rows_id : str or None
+        Which rows are wanted; any if None.
 
     Raises
     ------
@@ -150,7 +163,7 @@ def read_shard_entries(path: Path, rows_id: str) -> list[ShardEntry]:
             version = _version(stream)
     except (OSError, ValueError, RecursionError) as problem:
         raise ResultsError(f"{path}: is a damaged shard ({problem})") from problem
-    if header.get("rows_id") != rows_id:
+    if rows_id is not None and header.get("rows_id") != rows_id:
         raise ResultsError(f"{path}: is a shard of another run")
     entries = []
     for number, facts in enumerate(header["blocks"]):  # the digest agrees, so this is what was written

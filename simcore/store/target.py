@@ -98,7 +98,7 @@ def sync_folder(folder: Path) -> None:
 
 def real_target(target: Path) -> Path:
     """Return the file that a target stands for: what a symbolic link leads to is replaced, not the link."""
-    return target.resolve() if target.is_symlink() else target
+    return Path(os.path.realpath(target)) if target.is_symlink() else target  # of links in a circle: one of them
 
 
 def parts_path(target: Path) -> Path:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from simcore.runner.blocks import BLOCK_ROWS
-from simcore.store.parts import HEAD_NAME, parts_path
+from simcore.store.parts import COPY_NAME, HEAD_NAME, parts_path
 from tests.conftest import SEED
 from tests.faults.cases import WHOLE, WITH_THETA, run, unfinished
 from tests.faults.child import Call, in_child
@@ -158,10 +158,10 @@ def assert_parts(
         tally.add(kind, "without effect")
         return
     assert answer.error.startswith("ResultsError: "), answer
-    assert part in answer.error
+    assert PARTS[part][0] in answer.error
     assert "\n" not in answer.error
     assert not target.exists()
-    if part == HEAD_NAME or not repair:
+    if part != "shard" or not repair:
         tally.add(kind, "detected")
         return
     assert "--repair" in answer.error
@@ -172,7 +172,11 @@ def assert_parts(
     tally.add(kind, "detected", "recovered")
 
 
-PARTS = {"shard": f"shard-{BLOCK_ROWS:012d}.blocks", "head": HEAD_NAME}
+PARTS = {
+    "shard": (f"shard-{BLOCK_ROWS:012d}.blocks",),
+    "head": (HEAD_NAME,),
+    "head and its copy": (HEAD_NAME, COPY_NAME),
+}
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -180,13 +184,15 @@ PARTS = {"shard": f"shard-{BLOCK_ROWS:012d}.blocks", "head": HEAD_NAME}
 def test_a_flipped_bit_of_an_unfinished_run(
     count: int, part: str, two_safe: Unfinished, server: Confinement, tmp_path: Path, tally: Tally
 ) -> None:
-    name = PARTS[part]
-    whole = (parts_path(two_safe.folder / "x.h5") / name).read_bytes()
+    whole = (parts_path(two_safe.folder / "x.h5") / PARTS[part][0]).read_bytes()
+    kind = f"bit flipped in a {part}"
     for number, (position, bit) in enumerate(random_flips(len(whole), count, SEED)):
         target = two_safe.copy(tmp_path / "run")
-        flip(parts_path(target) / name, whole, position, bit)
-        kind = f"bit flipped in a {part}"
-        assert_parts(server, target, name, two_safe.whole, kind, tally, repair=number % 10 == 0)
+        for name in PARTS[part]:
+            flip(parts_path(target) / name, whole, position, bit)
+        assert_parts(server, target, part, two_safe.whole, kind, tally, repair=number % 10 == 0)
+    if part == "head":  # its copy takes its place
+        assert tally.counts[kind]["without effect"] == count
 
 
 @pytest.mark.parametrize("part", PARTS)
@@ -194,10 +200,10 @@ def test_a_flipped_bit_of_an_unfinished_run(
 def test_a_part_of_an_unfinished_run_that_is_cut_short(
     count: int, part: str, two_safe: Unfinished, server: Confinement, tmp_path: Path, tally: Tally
 ) -> None:
-    name = PARTS[part]
-    whole = (parts_path(two_safe.folder / "x.h5") / name).read_bytes()
+    whole = (parts_path(two_safe.folder / "x.h5") / PARTS[part][0]).read_bytes()
     for number, size in enumerate(np.linspace(0, len(whole) - 1, count).astype(int).tolist()):
         target = two_safe.copy(tmp_path / "run")
-        (parts_path(target) / name).write_bytes(whole[:size])
-        assert_parts(server, target, name, two_safe.whole, f"{part} cut short", tally, repair=number % 10 == 0)
-    assert tally.counts[f"{part} cut short"]["detected"] == count
+        for name in PARTS[part]:
+            (parts_path(target) / name).write_bytes(whole[:size])
+        assert_parts(server, target, part, two_safe.whole, f"{part} cut short", tally, repair=number % 10 == 0)
+    assert tally.counts[f"{part} cut short"]["without effect" if part == "head" else "detected"] == count

@@ -298,6 +298,7 @@ def kind_of(path: str | os.PathLike[str]) -> str:
     if name.startswith("shard-"):
         return "new shard" if name.endswith(".tmp") else "shard"
     known = {"run.json": "head", "run.json.tmp": "new head", "assembling.h5": "assembling", "lock": "lock"}
+    known |= {"run-copy.json": "copy of the head", "run-copy.json.tmp": "new copy of the head"}
     if name in known:
         return known[name]
     if name.endswith(".parts"):

@@ -174,7 +174,7 @@ def test_what_is_not_there() -> None:
             analysis.summarize(results, quantities=["arived"])
         with pytest.raises(ResultsError, match="did you mean 'origin'"):
             analysis.summarize(results, by=["orign"])
-        with pytest.raises(ResultsError, match=r"summed over age_band .* rerun with --store-by"):
+        with pytest.raises(ResultsError, match=r"summed over age_band .* run it again with --store-by"):
             analysis.summarize(results, by=["age_band"])
 
 

@@ -20,7 +20,7 @@ from simcore.store.parts import Parts
 from simcore.store.provenance import environment
 from simcore.store.target import parts_path
 from tests.conftest import FIXTURES
-from tests.unit.runner.continuing_samples import BORDER, border, interrupted, killed, snapshot
+from tests.unit.runner.continuing_samples import BORDER, Killed, border, interrupted, killed, snapshot
 
 from .conftest import Call
 
@@ -62,6 +62,8 @@ def test_a_killed_run_from_refusal_to_end(simcore: Call, scenario: Scenario) -> 
     assert again.stderr.endswith("error: x.h5: this run was begun and did not end; go on with: simcore resume x.h5\n")
     other = simcore(*RUN, "-n", str(LONG + 1), "-q")
     assert "x.h5.parts holds another run that did not end (requested_replicates differs)" in other.stderr
+    assert "finish it with 'simcore resume x.h5' and then extend it, " in other.stderr
+    assert error(simcore("info", "x.h5.parts")).endswith("of a run that did not end; name its file: x.h5")
     assert "go on with: simcore resume x.h5" in simcore("summary", "x.h5").stderr
     done = simcore("resume", "x.h5", "-j", "1")
     assert done.exit_code == 0, done.stderr
@@ -72,11 +74,60 @@ def test_a_killed_run_from_refusal_to_end(simcore: Call, scenario: Scenario) -> 
     with api.open_results(TARGET) as results:
         assert results.status == "complete"
         (line,) = results.attributes["history"]
-        assert f"resumed with {BLOCK_ROWS} of {LONG} replicates: " in line
+        assert f"resumed with {BLOCK_ROWS:,} of {LONG:,} replicates: " in line
     nothing = simcore("resume", "x.h5")
     assert nothing.exit_code == 0
     assert "holds this very run, finished" in nothing.stderr
+    assert "going on up to" not in nothing.stderr
     assert "nothing to do" in simcore(*RUN, "-n", str(LONG)).stderr
+    longer = error(simcore(*RUN, "-n", "20000", "-q"))
+    assert longer.endswith(f"the first {LONG:,} replicates of this run; go on with: simcore extend x.h5 -n 20000")
+    shorter = error(simcore(*RUN, "-n", "500", "-q"))
+    assert shorter.endswith(
+        f"holds {LONG:,} replicates of this run, asked for 500: nothing is taken away; choose another name"
+    )
+
+
+def test_a_killed_extension_is_not_forgotten(simcore: Call, scenario: Scenario, folder: Path) -> None:
+    """The file is whole and says so; whoever looks at it learns that a longer one was begun."""
+    assert simcore(*RUN, "-n", str(LONG), "-q").exit_code == 0
+
+    def kill(state: Progress) -> None:
+        if any(parts_path(TARGET).glob("shard-*.blocks")):
+            raise Killed
+
+    with pytest.raises(Killed):
+        api.extend(TARGET, replicates=9 * BLOCK_ROWS, threads=1, progress=kill)
+    safe = len(list(parts_path(TARGET).glob("shard-*"))) * BLOCK_ROWS
+    note = f"x.h5.parts holds a run of {9 * BLOCK_ROWS:,} replicates that did not end, {safe:,} of them safe there"
+    shown = simcore("info", "x.h5")
+    assert f"note: {note}; go on with: simcore resume x.h5\n" in shown.stdout
+    begun = json.loads(simcore("info", "x.h5", "--json", "--verify").stdout)["unfinished"]
+    assert (begun["status"], begun["safe_replicates"], begun["verified"]) == ("unfinished", safe, True)
+    assert note in simcore(*RUN, "-n", str(LONG)).stderr
+
+    shard = next(iter(parts_path(TARGET).glob("shard-*")))
+    shard.write_bytes(shard.read_bytes()[:-1])
+    broken = simcore("info", "x.h5", "--verify")
+    assert broken.exit_code == 1
+    assert f"damaged: {shard}: is a damaged shard (" in broken.stdout
+    assert "compute just what is damaged again with: simcore resume x.h5 --repair" in broken.stdout
+    assert simcore("resume", "x.h5", "--repair", "-q").exit_code == 0
+    assert os.listdir() == ["x.h5"]
+    assert json.loads(simcore("info", "x.h5", "--json").stdout).get("unfinished") is None
+
+
+def test_damage_names_what_mends_it(simcore: Call, results_file: Path) -> None:
+    shutil.copy(results_file, TARGET)
+    damage(TARGET)
+    mend = "compute just what is damaged again with: simcore resume x.h5 --repair"
+    assert error(simcore("summary", "x.h5")).endswith(f"; {mend}")
+    checked = simcore("info", "x.h5", "--verify")
+    assert checked.exit_code == 1
+    assert checked.stdout.endswith(f"damaged parts: 1\n{mend}\n")
+    assert error(simcore("resume", "x.h5")).endswith("; --repair computes just these again")
+    assert simcore("resume", "x.h5", "--repair", "-q").exit_code == 0
+    assert simcore("info", "x.h5", "--verify").exit_code == 0
 
 
 def test_an_interrupted_file_is_resumed_and_extended(simcore: Call, scenario: Scenario) -> None:
@@ -161,18 +212,20 @@ def test_info_on_an_unfinished_run(simcore: Call, scenario: Scenario, folder: Pa
     for words in (
         "x.h5: not finished",
         f"{LONG:,} asked for",
-        "2 shards",
+        f"{2 * BLOCK_ROWS:,} replicates (",
+        " in 2 shards)",
         "nobody now; go on with: simcore resume x.h5",
     ):
         assert words in done.stdout
     assert "single_border" in done.stdout
     data = json.loads(simcore("info", "x.h5", "--json").stdout)
     assert (data["status"], data["requested_replicates"], data["nested"]) == ("unfinished", LONG, [LONG, 1])
-    assert (data["shards"], data["writer"]) == (2, None)
+    assert (data["shards"], data["safe_replicates"], data["writer"]) == (2, 2 * BLOCK_ROWS, None)
     assert data["stored_bytes"] == sum(len(text) for name, text in before.items() if "shard-" in name)
     assert data["attributes"]["Run"]["seed"] == "3"
     assert snapshot(folder) == before
-    (parts_path(TARGET) / "run.json").write_text("{}")
+    for name in ("run.json", "run-copy.json"):
+        (parts_path(TARGET) / name).write_text("{}")
     assert "run.json: is damaged" in error(simcore("info", "x.h5"))
 
 

@@ -86,7 +86,13 @@ def test_the_identical_finished_run_is_not_repeated(simcore: Call, folder: Path)
 
 @pytest.mark.parametrize(
     "change",
-    [["-s", "5"], ["-n", "21"], ["--set", "transit.attempt_cap=2"], ["--walker", "leg-by-leg"], ["--store-ended"]],
+    [
+        ["-s", "5"],
+        ["--nested", "4x5"],
+        ["--set", "transit.attempt_cap=2"],
+        ["--walker", "leg-by-leg"],
+        ["--store-ended"],
+    ],
 )
 def test_another_run_is_not_overwritten(simcore: Call, folder: Path, change: list[str]) -> None:
     simcore("run", TINY, "-n", "20", "-s", "4", "-o", "x.h5")

@@ -6,6 +6,8 @@ Faults from outside (kills, full disks, flipped bits, other processes) are in ``
 from __future__ import annotations
 
 import itertools
+import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +69,7 @@ def test_a_killed_run_is_resumed(
     assert 0 not in computed
     assert computed
     assert_same(target, whole(**KINDS[kind]))
-    assert history(target) == [f"resumed with {BLOCK_ROWS} of {head_replicates(kind)} replicates"]
+    assert history(target) == [f"resumed with {BLOCK_ROWS:,} of {head_replicates(kind):,} replicates"]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ def test_an_interrupted_file_is_resumed(
     assert_same(target, whole(**KINDS[kind]))
     with open_results(target) as results:
         assert results.ledger()["seconds"].tolist()[: len(seconds)] == seconds
-    assert history(target) == [f"resumed with {held} of {head_replicates(kind)} replicates: simcore resume x.h5"]
+    assert history(target) == [f"resumed with {held:,} of {head_replicates(kind):,} replicates: simcore resume x.h5"]
 
 
 def head_replicates(kind: str) -> int:
@@ -199,7 +201,7 @@ def test_lengths_around_the_ends_of_blocks(
         assert_same(target, expected)
     # What a partial block held is computed again with the block that it is now a part of.
     assert history(target) == [
-        f"extended with {before} of {after} replicates" for before, after in itertools.pairwise(lengths)
+        f"extended with {before:,} of {after:,} replicates" for before, after in itertools.pairwise(lengths)
     ]
 
 
@@ -248,6 +250,38 @@ def test_the_engine_that_was_chosen_is_kept(
         assert {name: results.attributes[name] for name in before} == before
         assert np.array_equal(results.read("outcome")[:5000], arrived)
     assert asked == [before["engine"]]
+
+
+def test_a_run_that_its_rule_ended_grows_to_its_own_maximum(
+    scenario: Scenario, seed: int, whole: Whole, tmp_path: Path
+) -> None:
+    """Asked for again, the maximum is no longer one that a rule may stay below; killed on the way, it is gone on to."""
+    until = KINDS["until"]
+    target = tmp_path / "x.h5"
+    with simcore.run(scenario, seed=seed, threads=1, output=target, **until) as results:
+        held = results.replicates
+    assert held < until["replicates"]
+    with simcore.resume(target, threads=1) as results:  # as the rule would have it
+        assert (results.replicates, "until" in results.attributes) == (held, True)
+    copy = shutil.copy(target, tmp_path / "y.h5")
+    with simcore.extend(target, replicates=until["replicates"], threads=1) as results:
+        assert (results.replicates, "until" in results.attributes) == (until["replicates"], False)
+    assert_same(target, whole(replicates=until["replicates"]))
+    with pytest.raises(Killed):
+        simcore.extend(copy, replicates=until["replicates"], threads=1, progress=kill_when_safe(copy))
+    assert parts_path(copy).is_dir()
+    simcore.resume(copy, threads=1).close()
+    assert_same(copy, whole(replicates=until["replicates"]))
+
+
+def kill_when_safe(target: Path) -> Callable[[Progress], None]:
+    """A progress callback that ends a run, as SIGKILL would, when one of its blocks is safe."""
+
+    def progress(state: Progress) -> None:
+        if any(parts_path(target).glob("shard-*.blocks")):
+            raise Killed
+
+    return progress
 
 
 def test_a_run_that_its_rule_ended_grows_to_its_end(

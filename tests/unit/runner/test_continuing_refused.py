@@ -323,6 +323,26 @@ def test_shards_of_another_run_are_refused(scenario: Scenario, seed: int, tmp_pa
     assert_refused(lambda: simcore.resume(target), f"{name}: is a shard of another run", tmp_path)
 
 
+def test_a_finished_file_is_checked_too(scenario: Scenario, seed: int, tmp_path: Path) -> None:
+    """Nothing is missing from it, yet nothing is said to be well that was not looked at."""
+    target = tmp_path / "x.h5"
+    with simcore.run(scenario, seed=seed, replicates=LONG, threads=1, output=target) as results:
+        victims = results.read("victims")
+    with h5py.File(target, "r+") as file:
+        file["victims"][LONG - 1] += 1
+    words = f"{target}: replicates {LONG - LONG % BLOCK_ROWS} to {LONG - 1} differ from what was written"
+    for go_on in (lambda: simcore.resume(target), lambda: simcore.extend(target, replicates=LONG)):
+        assert_refused(go_on, f"{words}; --repair computes just these again", tmp_path)
+    with simcore.resume(target, repair=True) as results:
+        assert (results.read("victims") == victims).all()
+        assert results.verify_checksums() == []
+        history = list(results.attributes["history"])
+    before = target.stat()
+    with simcore.resume(target, repair=True) as results:  # nothing to repair: not written anew
+        assert list(results.attributes["history"]) == history
+    assert target.stat().st_ino == before.st_ino
+
+
 @pytest.mark.parametrize("way", ["interrupted", "finished"])
 def test_a_damaged_description_is_refused(way: str, scenario: Scenario, seed: int, tmp_path: Path) -> None:
     target = tmp_path / "x.h5"
@@ -337,7 +357,9 @@ def test_a_damaged_description_is_refused(way: str, scenario: Scenario, seed: in
 def test_a_damaged_head_is_refused(scenario: Scenario, seed: int, tmp_path: Path) -> None:
     target = killed(tmp_path / "x.h5", scenario, seed=seed, replicates=LONG)
     head = parts_path(target) / "run.json"
-    head.write_bytes(head.read_bytes().replace(b"single_border", b"single_birder", 1))
+    damaged = head.read_bytes().replace(b"single_border", b"single_birder", 1)
+    for name in ("run.json", "run-copy.json"):
+        head.with_name(name).write_bytes(damaged)
     for go_on in (
         lambda: simcore.resume(target),
         lambda: simcore.resume(target, repair=True),

@@ -98,6 +98,7 @@ def test_another_environment_is_named_and_is_no_difference(scenario: Scenario, s
 def test_refusals(scenario: Scenario, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     target = interrupted(tmp_path / "x.h5", scenario, seed=seed, replicates=3 * BLOCK_ROWS)
     whole = made(tmp_path / "whole.h5", scenario, seed, replicates=300)
+    other = made(tmp_path / "other.h5", scenario, seed + 1, replicates=300)
     changed = made(tmp_path / "changed.h5", scenario, seed, replicates=300)
     with h5py.File(changed, "r+") as file:
         document = file["scenario/scenario.json"]
@@ -115,7 +116,8 @@ def test_refusals(scenario: Scenario, seed: int, tmp_path: Path, monkeypatch: py
         ),
         (changed, None, "the scenario inside is not the one that it was made with"),
         (whole, tmp_path / "there.h5", "exists and is no results file"),
-        (whole, target, "holds the results of another run"),
+        (whole, target, f"holds {held:,} replicates of this run, asked for 300: nothing is taken away"),
+        (other, target, "holds the results of another run (seed differs); choose another name"),
         (tmp_path / "nowhere.h5", None, "no such file"),
         (whole, tmp_path / "nowhere" / "x.h5", "does not exist; create it first"),
     ):

@@ -162,7 +162,7 @@ def test_questions_that_the_file_cannot_answer(path: Path) -> None:
             (lambda: results.read("victims", by=("sex", "sex")), "named twice"),
             (
                 lambda: results.read("victims", by=("age_band",)),
-                "'victims' was summed over age_band .* rerun with --store-by origin,sex,exploitation,age_band",
+                "'victims' was summed over age_band .* run it again with --store-by origin,sex,exploitation,age_band",
             ),
             (lambda: results.labels("pont"), "no axis 'pont'; did you mean 'point'"),
             (lambda: results.theta(["rh"]), "no parameter 'rh'"),

@@ -63,7 +63,7 @@ def test_the_head_is_replaced_whole(target: Path) -> None:
     parts = begun(target)
     parts.write_head(Head(7, 7, False, {}, {}))
     assert parts.read_head() == Head(7, 7, False, {}, {})
-    assert sorted(path.name for path in parts.folder.iterdir()) == ["lock", "run.json"]
+    assert sorted(path.name for path in parts.folder.iterdir()) == ["lock", "run-copy.json", "run.json"]
     parts.close(remove=True)
 
 
@@ -81,6 +81,7 @@ def test_a_head_that_cannot_be_written_leaves_the_old_one(target: Path, monkeypa
 def test_every_byte_of_the_head_counts(target: Path) -> None:
     """What is changed is found, or changes nothing (a letter of JSON's own notation)."""
     begun(target, Head(3, 3, True, {"seed": "7"}, {"scenario": "{}"})).close(remove=False)
+    (parts_path(target) / "run-copy.json").unlink()
     path = parts_path(target) / "run.json"
     whole, wanted = path.read_bytes(), read_head(target)
     refused: list[str] = []
@@ -99,6 +100,18 @@ def test_every_byte_of_the_head_counts(target: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(ResultsError, match=r"run\.json: is damaged"):
             read_head(target)
+
+
+def test_a_damaged_head_is_replaced_by_its_copy_and_a_missing_one_is_not(target: Path) -> None:
+    begun(target).close(remove=False)
+    head = parts_path(target) / "run.json"
+    whole = head.read_bytes()
+    assert (parts_path(target) / "run-copy.json").read_bytes() == whole
+    for damaged in (b"", whole[:-9], whole.replace(b"7", b"8", 1)):
+        head.write_bytes(damaged)
+        assert read_head(target) == HEAD
+    head.unlink()  # first of all when a run ends
+    assert read_head(target) is None
 
 
 def signed(text: str) -> str:
@@ -198,6 +211,8 @@ def test_a_block_that_cannot_be_saved_is_not_safe(target: Path, monkeypatch: pyt
 OWN = (
     "run.json",
     "run.json.tmp",
+    "run-copy.json",
+    "run-copy.json.tmp",
     "assembling.h5",
     "shared",
     "shard-000000004096.blocks",
@@ -232,7 +247,7 @@ def test_closing_leaves_or_removes(target: Path) -> None:
     parts.save(make_block(0), ROWS_ID)
     parts.close(remove=False)
     names = {path.name for path in parts.folder.iterdir()}
-    assert names == {"lock", "run.json", "shard-000000000000.blocks"}
+    assert names == {"lock", "run.json", "run-copy.json", "shard-000000000000.blocks"}
     assert (parts.folder / "lock").read_bytes() == b""
     again = Parts(target)
     assert again.left_by == ""  # it was released, not left
