@@ -88,7 +88,6 @@ def test_the_identical_finished_run_is_not_repeated(simcore: Call, folder: Path)
     "change",
     [
         ["-s", "5"],
-        ["--nested", "4x5"],
         ["--set", "transit.attempt_cap=2"],
         ["--walker", "leg-by-leg"],
         ["--store-ended"],
