@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from dataclasses import astuple, dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -108,19 +110,26 @@ TALLY = ("timed_sets", "timed_rows", "seconds_parameters", "seconds_replicates")
 
 
 def new_block(work: Work, first: int, *, keep_theta: bool, used: Block | None = None) -> Block:
-    """Return an empty block starting at row ``first``, in the memory of a ``used`` one of the same size if given.
+    """Return an empty block starting at row ``first``, in the memory of a ``used`` one that is large enough, if given.
 
     (Memory that is given back and asked for again comes in other pieces, and the process grows by a block.)
     """
     stop = min(first + BLOCK_ROWS, work.design.replicates)
-    if used is not None and used.rows == stop - first:
-        for counts in used.counts:
-            counts[...] = 0
-        return Block(first, stop, used.counts, used.theta)
+    rows = stop - first
+    if used is not None and used.rows >= rows:
+        counts = Counts(*(_front(array, (array.shape[0], rows, *array.shape[2:])) for array in used.counts))
+        for array in counts:
+            array[...] = 0
+        return Block(first, stop, counts, None if used.theta is None else used.theta[:rows])
     theta = None
     if keep_theta and work.design.inner == 1:
         theta = np.empty((stop - first, work.model.space.size))
     return Block(first, stop, work.slots.empty_counts(stop - first), theta)
+
+
+def _front(array: npt.NDArray[Any], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    """Return an array of another shape in the first bytes of an array's memory."""
+    return array.reshape(-1)[: math.prod(shape)].reshape(shape)
 
 
 def slices(block: Block, workers: int) -> list[tuple[int, int]]:

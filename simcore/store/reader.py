@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError, nearest
-from simcore.store.checksums import BLAKE2B, check_kind_of_checksum
+from simcore.store import ledger
 from simcore.store.chunks import RowReader, row_ranges
 from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
 from simcore.store.examination import check_index
@@ -21,11 +21,9 @@ from simcore.store.layout import (
     CHUNK_ROWS,
     FORMAT_VERSION,
     IDENTIFIERS,
-    LEDGER,
     PARAMETERS,
     REPLICATE,
     SCENARIO,
-    THETA_CHECKSUM,
     TOTALS,
     Layout,
     Variable,
@@ -37,8 +35,6 @@ if TYPE_CHECKING:
     import xarray
 
     from simcore.store.integrity import Damage
-
-_MOST_BLOCKS = 100_000_000
 
 
 def open_results(path: str | Path) -> Results:
@@ -102,21 +98,9 @@ class Results:
         self.replicates: int = self._dataset(REPLICATE).shape[0]
         self._sound: set[str] = set()
         """Datasets whose index of chunks was looked at."""
-        self._check_ledger()
+        ledger.check_blocks(file, self._place, self.replicates)
         if path is not None:
             self.check_description()
-
-    def _check_ledger(self) -> None:
-        rows = self._dataset(f"{LEDGER}/rows")
-        with reading(self._place, "the ledger"):
-            if rows.ndim != 1 or rows.shape[0] > min(_MOST_BLOCKS, self.replicates):
-                raise ValueError(f"shape {rows.shape}")
-            counted = rows[()]
-            if ((counted < 1) | (counted > self.replicates)).any():  # so that no sum can wrap
-                raise ValueError("a block of no possible size")
-            covered = int(counted.sum())
-        if covered != self.replicates:
-            raise ResultsError(f"{self._place}: is damaged: its blocks hold {covered} of {self.replicates} replicates")
 
     def check_description(self) -> None:
         """Refuse labels, attributes and documents that are not what was written, which HDF5 would not notice.
@@ -305,37 +289,17 @@ class Results:
 
     def ledger_columns(self) -> dict[str, NDArray[Any]]:
         """The columns of `ledger` as arrays, without pandas and the memory that it takes."""
-        columns: dict[str, NDArray[Any]] = {}
-        known = find_group(self._file, LEDGER, self._place)
-        for name in ("first_row", "rows", "seconds", "agents", "held_shares", "checksum"):
-            if name == "held_shares" and name not in known:
-                columns[name] = np.zeros(len(columns["rows"]), dtype=np.int64)
-                columns[name][:1] = int(self.attributes.get("held_shares", 0))
-                continue
-            path = f"{LEDGER}/{name}"
-            with reading(self._place, f"column '{name}' of the ledger"):
-                # Not through HDF5, which makes up zeros for a chunk that it does not find.
-                column = self._read_column(path, 0, self._dataset(path).shape[0])
-                columns[name] = column.astype(str).astype(object) if name == "checksum" else column
-        return columns
+        return ledger.read_columns(self)
 
     @cached_property
     def checksum_kind(self) -> str:
         """By what the checksums of blocks and parameter sets were made."""
-        with reading(self._place, "the attribute 'checksum_kind' of the ledger"):
-            kind = find_group(self._file, LEDGER, self._place).attrs.get("checksum_kind", BLAKE2B)
-        return check_kind_of_checksum(str(kind), self._place)
+        return ledger.kind_of_checksums(self._file, self._place)
 
     @cached_property
     def theta_checksums(self) -> list[str] | None:
         """Checksum of each ``CHUNK_ROWS`` parameter sets; None in a file of format 1.0, which has none."""
-        if THETA_CHECKSUM not in find_group(self._file, LEDGER, self._place):
-            return None
-        dataset = self._dataset(f"{LEDGER}/{THETA_CHECKSUM}")
-        with reading(self._place, "the checksums of the parameters"):
-            if dataset.ndim != 1 or dataset.shape[0] > self.replicates // CHUNK_ROWS + 1:
-                raise ValueError(f"shape {dataset.shape}")
-            return [bytes(checksum).decode() for checksum in dataset[()]]
+        return ledger.read_theta_checksums(self._file, self._place, self.replicates)
 
     def verify_checksums(self) -> list[Damage]:
         """Read everything and compare it with the checksums in the file; an empty list means that all is well."""
