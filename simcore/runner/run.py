@@ -281,7 +281,9 @@ def _longer(results: Results, different: Sequence[str], wanted: Mapping[str, Any
     if not may_grow or not {*different} <= {"requested_replicates", "nested", *UNTIL_IDENTITY} or "until" in wanted:
         return ""
     done, whole = results.replicates, int(outer) * int(inner)
-    if done >= whole:
+    if done == whole:
+        return f"just these {done:,} replicates, at which its stopping rule ended it; choose another name"
+    if done > whole:
         return f"{done:,} replicates of this run, asked for {whole:,}: nothing is taken away; choose another name"
     length = f"-n {whole}" if inner == 1 else f"--nested {outer}x{inner}"
     return f"the first {done:,} replicates of this run; go on with: simcore extend {results.path} {length}"

@@ -24,9 +24,12 @@ def server() -> Iterator[Confinement]:
         yield running
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def one_revision() -> Iterator[None]:
-    """Ask git once for the state of the source tree: hundreds of runs would ask hundreds of times."""
+    """Ask git once for the state of the source tree: hundreds of runs would ask hundreds of times.
+
+    For the tests of this folder alone; others, in the same process, ask it what they made it say.
+    """
     from simcore.store import provenance
 
     with pytest.MonkeyPatch.context() as patch:

@@ -210,10 +210,16 @@ def test_the_same_run_is_opened_again_and_another_is_refused(
         (3.5 * per_block, {}, "until"),
         (2.5 * per_block, {"until_minimum": BLOCK_ROWS}, "until_minimum"),
         (2.5 * per_block, {"replicates": 2 * MAXIMUM}, "requested_replicates"),
-        (2.5 * per_block, {"until": None, "replicates": 3 * BLOCK_ROWS}, "until|requested_replicates"),
     ):
-        with pytest.raises(ResultsError, match=f"holds the results of another run \\(({what}) differs"):
+        with pytest.raises(ResultsError, match=f"holds the results of another run \\({what} differs"):
             run(wanted, **changes)
+    for blocks, words in (
+        (2, f"holds {3 * BLOCK_ROWS:,} replicates of this run, asked for {2 * BLOCK_ROWS:,}: nothing is taken away"),
+        (3, f"holds just these {3 * BLOCK_ROWS:,} replicates, at which its stopping rule ended it"),
+        (4, f"the first {3 * BLOCK_ROWS:,} replicates of this run; go on with: simcore extend"),
+    ):
+        with pytest.raises(ResultsError, match=words):
+            run(0, until=None, replicates=blocks * BLOCK_ROWS)
 
 
 def test_text_is_read_by_whoever_registered(tiny: Scenario, seed: int) -> None:
