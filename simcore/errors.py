@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import shlex
 from collections.abc import Iterable
 from itertools import islice
 
@@ -36,8 +37,17 @@ class DamageError(ResultsError):
         self.place = place
 
 
+class UnreadableError(ResultsError):
+    """A results file is damaged where nobody can tell any more what it holds, so that nothing can be computed again."""
+
+
 class UnfinishedError(ResultsError):
     """This very run was begun and did not end: `simcore.resume` goes on with it."""
+
+
+def command(verb: str, *arguments: object) -> str:
+    """Return a command of this program, quoted so that it can be typed as it stands."""
+    return shlex.join(["simcore", verb, *(str(argument) for argument in arguments)])
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -21,7 +21,7 @@ def check_targets(targets: Sequence[Path]) -> None:
         A target exists, or its folder is missing or cannot be written.
     """
     for target in targets:
-        if target.is_dir():
+        if os.path.isdir(target):  # unlike Path.is_dir, says no to a name that is too long
             raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'tidy.parquet'}'")
         check_target(target)
 

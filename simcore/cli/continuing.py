@@ -53,7 +53,7 @@ def resume_verb(
     def simulate(progress: Callable[[Progress], None]) -> Results:
         return simcore.resume(file, **options, progress=progress, command_line=command_line())
 
-    return carry_out(simulate, file, replicates=replicates, quiet=quiet, verbose=verbose, opening=opening)
+    return carry_out(simulate, file, replicates=replicates, quiet=quiet, verbose=verbose, opening=opening, checked=True)
 
 
 def extend_verb(
@@ -96,7 +96,7 @@ def extend_verb(
     def simulate(progress: Callable[[Progress], None]) -> Results:
         return simcore.extend(file, **design_arguments, **options, progress=progress, command_line=command_line())
 
-    return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose, opening=opening)
+    return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose, opening=opening, checked=True)
 
 
 def _options(
@@ -112,7 +112,7 @@ def _replicates_of(file: Path) -> int:
     """Return how many replicates the run was asked for."""
     from simcore.runner.unfinished import head_of
     from simcore.store import open_results
-    from simcore.store.parts import read_head
+    from simcore.store.heads import read_head
     from simcore.store.target import parts_path
 
     head = read_head(file)

@@ -11,6 +11,7 @@ from simcore.cli.arguments import Json
 from simcore.cli.figures import duration, figure, size, whole
 from simcore.cli.stored import StoredDataset, stored_datasets
 from simcore.cli.terminal import heading, pairs, show, show_json, table
+from simcore.errors import DamageError, ResultsError, UnreadableError, command
 
 if TYPE_CHECKING:
     from simcore.store import Results
@@ -33,6 +34,7 @@ GROUPS = {
         "randomisation",
         "store_by",
         "ended",
+        "theta",
         "until",
         "until_minimum",
         "until_maximum",
@@ -54,6 +56,8 @@ GROUPS = {
         "timed_replicates",
         "agents_walked",
         "threads",
+        "workers",
+        "dask",
         "peak_memory_bytes",
     ),
     "File": ("filetype", "format_version", "status", "description_checksum"),
@@ -167,11 +171,18 @@ def info_verb(
 
     target = real_target(file)
     unfinished = look_at_unfinished(target)
-    shards = damaged_shards(target) if verify and unfinished is not None else []
+    shards = damaged_shards(target, unfinished.head) if verify and unfinished is not None else []
     if unfinished is not None and not file.exists():
         show_unfinished(target, unfinished, shards if verify else None, as_json=as_json)
         return 1 if shards else 0
-    with open_results(file) as results:
+    try:
+        results = open_results(file)
+    except (UnreadableError, DamageError) as problem:
+        if not verify:
+            raise
+        _show_unreadable(file, problem, as_json=as_json)
+        return 1
+    with results:
         datasets = stored_datasets(results)
         damage = results.verify_checksums() if verify else None
         if as_json:
@@ -188,6 +199,15 @@ def info_verb(
     return 1 if damage or shards else 0
 
 
+def _show_unreadable(file: Path, problem: ResultsError, *, as_json: bool) -> None:
+    """Say that a file cannot even be opened; what was to be shown of it is not known."""
+    if as_json:
+        damage = {"part": "description", "first_row": 0, "rows": 0, "message": str(problem)}
+        show_json({"path": str(file), "verified": False, "damage": [damage]})
+        return
+    show(f"damaged: {problem}", "this cannot be mended: make the run again under another name")
+
+
 def longer_run(results: Results, file: Path, unfinished: Unfinished) -> str:
     """Return in words what the unfinished run beside a finished file is, and what to do about it."""
     from simcore.runner.unfinished import holds_all
@@ -197,10 +217,10 @@ def longer_run(results: Results, file: Path, unfinished: Unfinished) -> str:
     if unfinished.writer:
         return f"{unfinished.writer} is writing {whole(head.replicates)} replicates in its place"
     if holds_all(results, head):
-        return f"{parts_path(file)} is left over from a process that was killed; simcore resume {file} removes it"
+        return f"{parts_path(file)} is left over from a process that was killed; {command('resume', file)} removes it"
     return (
         f"{parts_path(file)} holds a run of {whole(head.replicates)} replicates that did not end, "
-        f"{whole(unfinished.replicates)} of them safe there; go on with: simcore resume {file}"
+        f"{whole(unfinished.replicates)} of them safe there; go on with: {command('resume', file)}"
     )
 
 
@@ -238,7 +258,7 @@ def show_unfinished(file: Path, unfinished: Unfinished, damaged: list[str] | Non
                 "replicates": f"{whole(head.replicates)} asked for",
                 "safe": f"{whole(unfinished.replicates)} replicates ({size(unfinished.stored_bytes)} in "
                 f"{whole(unfinished.shards)} shard{'s' * (unfinished.shards != 1)})",
-                "written by": unfinished.writer or f"nobody now; go on with: simcore resume {file}",
+                "written by": unfinished.writer or f"nobody now; go on with: {command('resume', file)}",
             }
         )
     )
@@ -252,7 +272,7 @@ def show_unfinished(file: Path, unfinished: Unfinished, damaged: list[str] | Non
 
 
 def _repair(file: Path) -> str:
-    return f"compute just what is damaged again with: simcore resume {file} --repair"
+    return f"compute just what is damaged again with: {command('resume', file, '--repair')}"
 
 
 def _show(results: Results, datasets: list[StoredDataset]) -> None:

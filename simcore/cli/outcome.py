@@ -12,7 +12,7 @@ from simcore.cli.figures import duration, figure, size, whole
 from simcore.cli.interruption import INTERRUPTED, Interruption, StoppedAtOnce
 from simcore.cli.progress import ProgressBar
 from simcore.cli.terminal import show, talk
-from simcore.errors import UserError
+from simcore.errors import UserError, command
 
 if TYPE_CHECKING:
     from simcore.runner import Progress
@@ -49,7 +49,14 @@ class Watch:
 
 
 def carry_out(
-    simulate: Simulate, target: Path, *, replicates: int, quiet: bool, verbose: bool, opening: str = ""
+    simulate: Simulate,
+    target: Path,
+    *,
+    replicates: int,
+    quiet: bool,
+    verbose: bool,
+    opening: str = "",
+    checked: bool = False,
 ) -> int:
     """Run something that takes a progress callback and ends with results; returns the exit code.
 
@@ -64,6 +71,8 @@ def carry_out(
         Say nothing but the seed and errors; say more.
     opening : str
         See `Watch`.
+    checked : bool
+        See `report`.
     """
     begun, before = time.perf_counter(), _version(target)
     interruption = Interruption()
@@ -78,7 +87,8 @@ def carry_out(
         except (KeyboardInterrupt, StoppedAtOnce):
             return _say_stopped(target, before)
     with results:
-        report(results, target, watch.last, quiet=quiet, verbose=verbose, seconds=time.perf_counter() - begun)
+        seconds = time.perf_counter() - begun
+        report(results, target, watch.last, quiet=quiet, verbose=verbose, seconds=seconds, checked=checked)
     return INTERRUPTED if interruption.signals else 0
 
 
@@ -86,7 +96,7 @@ def _say_interrupted(target: Path, results: Results | None, safe: int) -> int:
     """Say after the first signal what was kept and how to go on."""
     from simcore.store.target import parts_path
 
-    go_on = f"go on with: simcore resume {target}"
+    go_on = f"go on with: {command('resume', target)}"
     if results is not None:
         with results:
             talk(
@@ -117,7 +127,7 @@ def _say_stopped(target: Path, before: tuple[int, int] | None) -> int:
 
     folder = parts_path(target)
     if folder.exists():
-        talk(f"stopped at once; finished blocks are safe in {folder}; go on with: simcore resume {target}")
+        talk(f"stopped at once; finished blocks are safe in {folder}; go on with: {command('resume', target)}")
     elif before is not None and _version(target) == before:
         talk(f"nothing was added: {target} is as it was")
     elif os.path.lexists(target):
@@ -128,7 +138,14 @@ def _say_stopped(target: Path, before: tuple[int, int] | None) -> int:
 
 
 def report(
-    results: Results, target: Path, last: Progress | None, *, quiet: bool, verbose: bool, seconds: float
+    results: Results,
+    target: Path,
+    last: Progress | None,
+    *,
+    quiet: bool,
+    verbose: bool,
+    seconds: float,
+    checked: bool = False,
 ) -> None:
     """Say how a run went and print the headline numbers.
 
@@ -141,6 +158,8 @@ def report(
     quiet, verbose : bool
     seconds : float
         Wall time with compiling, opening and closing [s].
+    checked : bool
+        Whether everything that was there was compared with its checksum.
     """
     facts = results.attributes
     if last is None:
@@ -148,10 +167,15 @@ def report(
     if quiet:
         return
     if last is None:
-        talk(f"{target}: holds this very run, finished {facts['finished_utc']}; nothing to do")
+        look = command("info", target, "--verify")
+        words = "every block is as it was written" if checked else f"nothing was checked: {look} does"
+        talk(f"{target}: holds this very run, finished {facts['finished_utc']}; nothing to do ({words})")
         _mention_unfinished(results, target)
     else:
         _report_speed(facts, target, last)
+        for line in facts.get("history", [])[-1:]:
+            if checked and "damaged" in line:
+                talk(line)
     if "until" in facts:
         _report_until(facts, results.replicates)
     if int(facts["held_shares"]):

@@ -28,7 +28,7 @@ from simcore.cli import (
 from simcore.cli.elsewhere import VERBS, VerbElsewhere, entries
 from simcore.cli.interruption import INTERRUPTED, StoppedAtOnce
 from simcore.cli.terminal import one_line, show, talk
-from simcore.errors import DamageError, UserError, nearest
+from simcore.errors import DamageError, UnreadableError, UserError, command, nearest
 
 FAILED, BAD_INPUT = 1, 2
 _DISK_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EFBIG)
@@ -131,9 +131,11 @@ def _has_folder() -> bool:
 
 def _advice(error: UserError) -> str:
     """Return what a user can do about damage, whichever verb met it."""
+    if isinstance(error, UnreadableError):
+        return "; this cannot be mended: make the run again under another name"
     if not isinstance(error, DamageError) or not os.path.lexists(error.place):
         return ""
-    return f"; compute just what is damaged again with: simcore resume {error.place} --repair"
+    return f"; compute just what is damaged again with: {command('resume', error.place, '--repair')}"
 
 
 def _close_quietly() -> None:

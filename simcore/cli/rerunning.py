@@ -14,6 +14,7 @@ from simcore.cli.outcome import Watch
 from simcore.cli.progress import ProgressBar
 from simcore.cli.terminal import show, talk
 from simcore.cli.waiting import say_if_cold
+from simcore.errors import command
 
 if TYPE_CHECKING:
     from simcore.runner.rerunning import Rerun
@@ -57,7 +58,7 @@ def rerun_verb(
             if stop.results is not None:
                 stop.results.close()
             if output is not None:
-                talk(f"{output}: {whole(stop.safe)} replicates are safe; finish with: simcore resume {output}")
+                talk(f"{output}: {whole(stop.safe)} replicates are safe; finish with: {command('resume', output)}")
             return INTERRUPTED
         except (KeyboardInterrupt, StoppedAtOnce):
             return INTERRUPTED

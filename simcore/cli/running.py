@@ -208,7 +208,7 @@ def _forecast(scenario: Scenario, target: Path, wish: Wish) -> int:
 def _run(scenario: Scenario, target: Path, wish: Wish) -> int:
     import simcore
     from simcore.store import check_target
-    from simcore.store.parts import read_head
+    from simcore.store.heads import read_head
     from simcore.store.provenance import command_line
 
     _check_choices(wish)

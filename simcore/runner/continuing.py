@@ -11,14 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcore.errors import ResultsError, UserError
+from simcore.errors import ResultsError, UserError, command
 from simcore.runner.cluster import chosen_workers
 from simcore.runner.identity import completed
 from simcore.runner.stopping import StoppingRule
 from simcore.runner.unfinished import UNTIL, Continuation, OpenedRun, ProgressCall, head_of
 from simcore.store import Results, open_results
 from simcore.store.description import Attribute
-from simcore.store.parts import read_head
+from simcore.store.heads import read_head
 from simcore.store.target import parts_path, real_target
 from simcore.uncertainty.design import LATIN_HYPERCUBE, make_design
 
@@ -77,7 +77,7 @@ def resume(
         As in `run`.
     """
     target = real_target(Path(output))
-    if read_head(target) is None and not os.path.lexists(target):
+    if read_head(target) is None and not os.path.lexists(target) and not parts_path(target).is_dir():
         raise ResultsError(f"{target}: no such file, and no unfinished run beside it ({parts_path(target)})")
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
         options = Continuation(workers, repair, other_environment, until, progress, command_line)
@@ -144,8 +144,8 @@ def extend(
         begun = opened.head
         if begun is not None and (begun.replicates, begun.thetas) != (head.replicates, head.thetas):
             raise ResultsError(
-                f"{target}: is being extended to {begun.replicates} replicates ({begun.thetas} parameter sets) "
-                f"already; finish that first: simcore resume {target}"
+                f"{target}: is being extended to {begun.replicates:,} replicates ({begun.thetas:,} parameter sets) "
+                f"already; finish that first: {command('resume', target)}"
             )
         if opened.is_finished(head) and (whole := opened.finished(options)) is not None:
             return whole
@@ -176,5 +176,5 @@ def _longer(
         )
     design = make_design(replicates, nested, kind, randomisation)
     if design.replicates < held:
-        raise UserError(f"{target}: holds {held} replicates, asked for {design.replicates}: nothing is taken away")
+        raise UserError(f"{target}: holds {held:,} replicates, asked for {design.replicates:,}: nothing is taken away")
     return design.outer, design.inner

@@ -34,6 +34,7 @@ NUMERICAL_ENVIRONMENT = ("numpy", "numba", "llvmlite", "scipy", "cpu_target", "c
 BEFORE_DESIGNS: dict[str, Attribute] = {"design": RANDOM, "randomisation": 0}  # of a file that does not say
 
 Attributes = Mapping[str, Attribute]
+_LONGEST_SHOWN = 100
 
 
 def completed(attributes: Attributes) -> dict[str, Attribute]:
@@ -51,11 +52,34 @@ def differences(stored: Attributes, wanted: Attributes) -> list[str]:
     wanted : mapping
         Those of the run that is asked for.
     """
+    found = _comparable(stored, wanted)
+    different = [key for key in IDENTITY if not _equal(found.get(key), wanted[key])]
+    return different + [key for key in UNTIL_IDENTITY if not _equal(found.get(key), wanted.get(key))]
+
+
+def difference(name: str, stored: Attributes, wanted: Attributes) -> str:
+    """Return in words one of the `differences`, such as ``seed differs: 7 there, 8 asked for``."""
+    if name == "scenario_digest":
+        return "scenario_digest differs: another scenario, other data or other settings"
+    there, asked = (_shown(name, attributes.get(name)) for attributes in (_comparable(stored, wanted), wanted))
+    return f"{name} differs: {there} there, {asked} asked for"
+
+
+def _comparable(stored: Attributes, wanted: Attributes) -> dict[str, Attribute]:
+    """Return stored attributes as those of a run that is asked for would be."""
     found = completed(stored)
     if "until" in found:  # the file may have ended before the maximum, and says then what it holds
         found |= {"requested_replicates": found["until_maximum"], "nested": wanted["nested"]}
-    different = [key for key in IDENTITY if not _equal(found.get(key), wanted[key])]
-    return different + [key for key in UNTIL_IDENTITY if not _equal(found.get(key), wanted.get(key))]
+    return found
+
+
+def _shown(name: str, value: object) -> str:
+    if value is None:
+        return "none"
+    if name == "nested" and isinstance(value, list | tuple):
+        return "x".join(str(number) for number in value)
+    text = ", ".join(str(part) for part in value) if isinstance(value, list | tuple) else str(value)
+    return text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}..."
 
 
 def _equal(stored: object, wanted: object) -> bool:

@@ -15,7 +15,7 @@ from simcore.runner.identity import completed, rows_id
 from simcore.runner.slots import make_slots, stored_axes
 from simcore.runner.stopping import Stopping, StoppingRule, read_rule
 from simcore.store.description import Attribute
-from simcore.store.parts import Head
+from simcore.store.heads import Head
 from simcore.store.provenance import environment, utc_now
 from simcore.uncertainty.design import Design
 
@@ -121,14 +121,15 @@ def prepare(request: RunRequest, *, command_line: str = "") -> PreparedRun:
         "started_utc": utc_now(),
         **environment(),
     }
+    name = rows_id(attributes, slots.layout, inner=design.inner, outer=design.outer)
     head = Head(
         design.replicates,
         design.outer,
         request.store_theta,
         attributes,
         embedded_documents(scenario) | design_documents(model, design),
+        name,
     )
-    name = rows_id(attributes, slots.layout, inner=design.inner, outer=design.outer)
     return PreparedRun(request, Work(model, streams, slots, design, choice), head, name)
 
 

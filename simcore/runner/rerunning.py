@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from simcore.errors import ResultsError
+from simcore.errors import ResultsError, command
 from simcore.runner.cluster import chosen_workers
 from simcore.runner.embedding import scenario_of_documents
 from simcore.runner.identity import BEFORE_DESIGNS, IDENTITY
@@ -102,7 +102,7 @@ def rerun(
         if old.status != "complete":
             raise ResultsError(
                 f"{place}: holds an interrupted run, {old.replicates} of {old.requested_replicates} replicates; finish "
-                f"it first: simcore resume {place}"
+                f"it first: {command('resume', place)}"
             )
         head = head_of(old)
         scenario = scenario_of_documents(head.documents, place)

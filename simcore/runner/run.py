@@ -6,25 +6,24 @@ import os
 import secrets
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from simcore.errors import ResultsError, UnfinishedError, UserError
+from simcore.errors import ResultsError, UserError, command
 from simcore.model import as_scenario
 from simcore.runner.choice import check_engine
 from simcore.runner.cluster import Cluster, chosen_workers
-from simcore.runner.identity import UNTIL_IDENTITY, differences
+from simcore.runner.occupied import refuse_busy, refuse_unfinished, same_results
 from simcore.runner.progress import Progress
 from simcore.runner.request import PreparedRun, RunRequest, prepare
 from simcore.runner.session import Session
 from simcore.runner.stopping import Stopping, StoppingRule, read_rule
-from simcore.store import Results, Writer, open_results
+from simcore.store import Results, Writer
 from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
-from simcore.store.lock import busy
-from simcore.store.parts import Parts, read_head, writer_of
+from simcore.store.parts import Parts
 from simcore.store.recorder import Recorder
-from simcore.store.target import check_target, parts_path
-from simcore.uncertainty.design import LATIN_HYPERCUBE, RANDOM, Design, make_design
+from simcore.store.target import check_target
+from simcore.uncertainty.design import RANDOM, Design, make_design
 
 if TYPE_CHECKING:
     from distributed import Client
@@ -117,7 +116,7 @@ def run(
         On KeyboardInterrupt: the block at hand is finished and the file closed first; a second interrupt stops at once.
     """
     if output is not None:
-        _refuse_busy(Path(output))  # before anything that takes time
+        refuse_busy(Path(output))  # before anything that takes time
     scenario = as_scenario(scenario)
     loop = make_design(replicates, nested, design, randomisation)
     seed = _checked_seed(seed)
@@ -139,13 +138,15 @@ def run_prepared(
     if os.path.isdir(target):  # unlike Path.is_dir, says no to a name that is too long
         raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
     if os.path.lexists(target):
-        return _same_results(target, prepared.identity)
-    _refuse_unfinished(target, prepared.identity)
+        return same_results(target, prepared.identity)
+    refuse_unfinished(target, prepared.identity)
     check_target(target)
     parts = Parts(target)
     somebodys = False
     try:
-        somebodys = parts.read_head() is not None
+        somebodys = parts.read_head() is not None or bool(parts.shard_paths())
+        if parts.read_head() is None:
+            parts.refuse_without_head()
         if somebodys or os.path.lexists(target):
             raise ResultsError(f"{target}: appeared just now; another process was at it")
         parts.clear()  # what is left where a process died before it wrote what it was about
@@ -164,6 +165,7 @@ def execute(
     parts: Parts | None = None,
     earlier: StoredBlocks | None = None,
     damaged: Collection[int] = (),
+    replace: bool = False,
     before: Mapping[str, Attribute] | None = None,
 ) -> Results:
     """Compute what is missing of a prepared run and return its results; in memory without ``parts``.
@@ -177,11 +179,13 @@ def execute(
     parts : Parts, optional
         The folder of the unfinished run, with its head.
     earlier : StoredBlocks, optional
-        The finished file that the run goes on from; it is replaced.
+        The finished file that the run goes on from.
     damaged : collection of int
         First rows of blocks of ``earlier`` that are computed again.
+    replace : bool
+        Whether the target may be there, and is replaced.
     before : mapping, optional
-        Root attributes of ``earlier``.
+        Root attributes of the file that is replaced.
     """
     request, head = prepared.request, prepared.head
     try:
@@ -196,7 +200,7 @@ def execute(
             documents=head.documents,
             store_theta=head.store_theta,
             partial=None if parts is None else parts.assembling,
-            replace=earlier is not None,
+            replace=replace,
         )
     except BaseException:
         if parts is not None:
@@ -216,7 +220,7 @@ def execute(
         if parts is None or not recorder.safe_rows or not parts.folder.is_dir():
             raise
         raise ResultsError(
-            f"{error}; {recorder.safe_rows} replicates are safe, go on with: simcore resume {parts.target}"
+            f"{error}; {recorder.safe_rows:,} replicates are safe, go on with: {command('resume', parts.target)}"
         ) from error.__cause__
     except BaseException:
         recorder.abandon()
@@ -244,75 +248,3 @@ def _checked_seed(seed: int | None) -> int:
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**64:
         raise UserError(f"seed = {seed!r}: must be a whole number from 0 to 2**64 - 1")
     return seed
-
-
-def _same_results(target: Path, wanted: Mapping[str, Attribute]) -> Results:
-    """Open finished results of the same run; anything else at the target is refused."""
-    try:
-        results = open_results(target)
-    except ResultsError as error:
-        raise ResultsError(
-            f"{target}: exists and is no results file; choose another name or remove it first"
-        ) from error
-    different = differences(results.attributes, wanted)
-    done, asked, status = results.replicates, results.requested_replicates, results.status
-    if different:
-        results.close()
-        instead = _longer(results, different, wanted)
-        raise ResultsError(
-            f"{target}: holds {instead}"
-            if instead
-            else f"{target}: holds the results of another run ({different[0]} differs); choose another name or "
-            "remove it first"
-        )
-    if status != "complete":
-        results.close()
-        raise UnfinishedError(
-            f"{target}: holds this run, interrupted at {done} of {asked} replicates; go on with: "
-            f"simcore resume {target}"
-        )
-    return results
-
-
-def _longer(results: Results, different: Sequence[str], wanted: Mapping[str, Any]) -> str:
-    """Say what a file holds of the wanted run, if that is its beginning and can be made longer; else nothing."""
-    outer, inner = wanted["nested"]
-    may_grow = str(results.attributes.get("design", RANDOM)) != LATIN_HYPERCUBE and inner == results.nested[1]
-    if not may_grow or not {*different} <= {"requested_replicates", "nested", *UNTIL_IDENTITY} or "until" in wanted:
-        return ""
-    done, whole = results.replicates, int(outer) * int(inner)
-    if done == whole:
-        return f"just these {done:,} replicates, at which its stopping rule ended it; choose another name"
-    if done > whole:
-        return f"{done:,} replicates of this run, asked for {whole:,}: nothing is taken away; choose another name"
-    length = f"-n {whole}" if inner == 1 else f"--nested {outer}x{inner}"
-    return f"the first {done:,} replicates of this run; go on with: simcore extend {results.path} {length}"
-
-
-def _refuse_busy(target: Path) -> None:
-    """Refuse a target that a living process writes."""
-    writer = writer_of(target) if target.name else ""
-    if writer:
-        raise ResultsError(busy(str(target), writer))
-
-
-def _refuse_unfinished(target: Path, wanted: Mapping[str, Attribute]) -> None:
-    """Refuse a target whose folder holds an unfinished run, this one or another."""
-    head = read_head(target)
-    if head is None:
-        return
-    Parts(target).close(remove=False)  # refuses if a living process is at it
-    stored = {
-        **head.attributes,
-        "requested_replicates": head.replicates,
-        "nested": [head.thetas, head.replicates // head.thetas],
-    }
-    different = differences(stored, wanted)
-    if different:
-        shorter = {*different} <= {"requested_replicates", "nested"}
-        raise ResultsError(
-            f"{target}: {parts_path(target)} holds another run that did not end ({different[0]} differs); finish it "
-            f"with 'simcore resume {target}'{' and then extend it' if shorter else ''}, choose another name, or remove "
-            "the folder first"
-        )
-    raise UnfinishedError(f"{target}: this run was begun and did not end; go on with: simcore resume {target}")

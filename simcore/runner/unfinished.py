@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from simcore.errors import ResultsError
+from simcore.errors import ResultsError, UnreadableError
 from simcore.model import RESULTS_VERSION
 from simcore.runner.blocks import BLOCK_ROWS, compute_block
 from simcore.runner.cluster import Cluster
@@ -25,9 +25,10 @@ from simcore.runner.stopping import StoppingRule
 from simcore.store import FORMAT_VERSION, Results, open_results
 from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
+from simcore.store.heads import Head
 from simcore.store.integrity import verify
 from simcore.store.layout import CHUNK_ROWS
-from simcore.store.parts import Head, Parts
+from simcore.store.parts import Parts
 from simcore.store.provenance import environment, utc_now
 
 ProgressCall = Callable[[Progress], None]
@@ -83,6 +84,25 @@ class Continuation:
     command_line: str
 
 
+@dataclass(frozen=True)
+class _Damaged:
+    """What is damaged of what is there.
+
+    Attributes
+    ----------
+    everything : bool
+        Nobody knows any more which blocks the file has.
+    first_rows : set of int
+        First rows of blocks of the file that must be computed again.
+    words : str
+        The same for the file's history; empty if nothing is damaged.
+    """
+
+    everything: bool
+    first_rows: set[int]
+    words: str
+
+
 class OpenedRun:
     """A results file and the folder beside it, locked; either may be missing."""
 
@@ -92,6 +112,8 @@ class OpenedRun:
         self._results: Results | None = None
         try:
             self.head = self.parts.read_head()
+            if self.head is None:
+                self.parts.refuse_without_head()
             self.has_file = os.path.lexists(target)
         except BaseException:
             self.parts.close(remove=False)
@@ -121,9 +143,11 @@ class OpenedRun:
         Raises
         ------
         ResultsError
-            It is damaged, and is not to be repaired.
+            It is damaged, and is not to be repaired; the folder beside it holds something else.
         """
         results = self.results()
+        if self.head is not None and not holds_all(results, self.head):
+            raise ResultsError(f"{self.parts.folder}: holds another run that did not end; move it away")
         damage = verify(results, _checking(options.progress, results.replicates))
         if damage:
             if options.repair:
@@ -137,21 +161,23 @@ class OpenedRun:
         """Check everything, then compute what is missing."""
         place = str(self.target) if self.head is None else str(self.parts.folder)
         prepared = _prepared_again(head, options, place)
-        earlier = self._earlier(head, prepared.rows_id)
-        damaged = self._damage(prepared, earlier, options)
+        self._check_same_rows(head, prepared.rows_id)
+        damage = self._damage(prepared, options)
+        earlier = StoredBlocks(self.results()) if self.has_file and not damage.everything else None
+        damaged = damage.first_rows
         changed = environment_differences(head.attributes, environment())
-        held = sum(row.rows for first, row in earlier.ledger.items() if first not in damaged) if earlier else 0
-        held = max(held, sum(self.parts.safe.values()))
+        held = sum(self._finished(earlier, damaged).values())
         note = f"{utc_now()} {event} with {held:,} of {head.replicates:,} replicates"
+        note += f"; {damage.words}" if damage.words else ""
         if changed:
             compared = self._compare_golden_block(prepared, earlier, damaged, changed, options)
             outcome = "a block computed again was the same" if compared else "no block of before was whole"
             note += f"; {', '.join(changed)}; {outcome}"
         note += f": {options.command_line}" if options.command_line else ""
-        prepared = going_on(prepared, head.attributes, note if held or changed else "")  # else it just begins
+        prepared = going_on(prepared, head.attributes, note if held or damage.words else "")  # else it just begins
         self.parts.write_head(prepared.head)
         self.head = prepared.head
-        before = earlier.results.attributes if earlier is not None else None
+        before = self.results().attributes if self.has_file else None
         return execute(
             prepared,
             options.workers,
@@ -159,13 +185,14 @@ class OpenedRun:
             parts=self.parts,
             earlier=earlier,
             damaged=damaged,
+            replace=self.has_file,
             before=before,
         )
 
-    def _earlier(self, head: Head, name: str) -> StoredBlocks | None:
-        """Return the blocks of the file, having checked that its rows are those that are called ``name``."""
+    def _check_same_rows(self, head: Head, name: str) -> None:
+        """Refuse a file whose rows are not those that are called ``name``, or of which something would be lost."""
         if not self.has_file:
-            return None
+            return
         results = self.results()
         written = tuple(results.attributes["format_version"])
         if written > FORMAT_VERSION:
@@ -179,28 +206,47 @@ class OpenedRun:
             different = "nested"
         if not different and rows_id(results.attributes, results.layout, inner=inner, outer=outer) != name:
             different = "the number of parameter sets, or what is stored,"
+        if not different and results.replicates > head.replicates:
+            raise ResultsError(
+                f"{self.target}: holds {results.replicates:,} replicates, and {self.parts.folder} a run of "
+                f"{head.replicates:,}: nothing is taken away; move one of them away"
+            )
         if different:
             raise ResultsError(
                 f"{self.target}: holds another run than {self.parts.folder} ({different} differs); move one of them "
                 "away"
             )
-        return StoredBlocks(results)
 
-    def _damage(self, prepared: PreparedRun, earlier: StoredBlocks | None, options: Continuation) -> set[int]:
-        """Check every block that is there; return the first rows of those of the file that must be computed again."""
+    def _damage(self, prepared: PreparedRun, options: Continuation) -> _Damaged:
+        """Check every block that is there, and return what must be computed again.
+
+        Raises
+        ------
+        ResultsError
+            There is damage, and it is not to be repaired, or cannot be.
+        """
         lines = self.parts.find(prepared.rows_id)
-        damaged: set[int] = set()
+        words = [f"{len(lines)} damaged shard{'s' * (len(lines) > 1)} made again"] if lines else []
         checking = _checking(options.progress, prepared.head.replicates)
-        for found in verify(earlier.results, checking) if earlier is not None else []:
-            if found.part == "description" or not found.rows:
-                raise ResultsError(f"{found.message}; this cannot be computed again: the file is not gone on from")
-            # A parameter set has a row of its own only where every replicate has a set of its own.
-            if found.part == "block" or prepared.request.design.inner == 1:
-                damaged |= {row - row % CHUNK_ROWS for row in range(found.first_row, found.first_row + found.rows)}
-            lines.append(found.message)
+        found = verify(self.results(), checking) if self.has_file else []
+        lines += [each.message for each in found]
+        for each in found:
+            if each.part == "description":
+                raise UnreadableError(each.message)
         if lines and not options.repair:
             raise _refusal(lines)
-        return damaged
+        if any(not each.rows for each in found):
+            return _Damaged(True, set(), "everything computed again, for its ledger was damaged")
+        damaged: set[int] = set()
+        for each in found:
+            # A parameter set has a row of its own only where every replicate has a set of its own.
+            if each.part == "block" or prepared.request.design.inner == 1:
+                damaged |= {row - row % CHUNK_ROWS for row in range(each.first_row, each.first_row + each.rows)}
+        if damaged:
+            words.append(f"{len(damaged)} damaged block{'s' * (len(damaged) > 1)} computed again")
+        elif found:
+            words.append("damaged parameter sets drawn again")
+        return _Damaged(False, damaged, ", ".join(words))
 
     def _compare_golden_block(
         self,

@@ -24,9 +24,10 @@ class Damage:
 
     Attributes
     ----------
-    part : {"block", "parameters", "description"}
+    part : {"block", "parameters", "ledger", "description"}
     first_row, rows : int
-        Replicates of a damaged block, or parameter sets that are damaged (0, 0 for the description).
+        Replicates of a damaged block, or parameter sets that are damaged (0, 0 where it is not known which, and of the
+        description).
     message : str
         One line for a person.
     """
@@ -47,14 +48,25 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
         Told after every block how many replicates were checked.
     """
     found: list[Damage] = []
-    place = results._place
     try:
         results.check_description()
     except ResultsError as problem:
         found.append(Damage("description", 0, 0, str(problem)))
 
-    row = 0
+    try:
+        found += _damaged_blocks(results, progress)
+    except ResultsError as problem:
+        found.append(Damage("ledger", 0, 0, str(problem)))
+    found += _damaged_parameters(results)
+    return found
+
+
+def _damaged_blocks(results: Results, progress: Callable[[int], None] | None) -> list[Damage]:
+    """Compare blocks with their checksums; ResultsError if the ledger that has these cannot be read."""
+    found: list[Damage] = []
+    place, row = results._place, 0
     ledger = results.ledger_columns()
+    kind = results.checksum_kind
     names = ("first_row", "rows", "agents", "held_shares", "checksum")
     for number, (first, rows, agents, held, checksum) in enumerate(
         zip(*(ledger[name].tolist() for name in names), strict=True)
@@ -62,15 +74,13 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
         try:
             if first != row or rows < 1 or first + rows > results.replicates:
                 raise ResultsError(f"{place}: block {number} claims replicates {first} to {first + rows - 1}")
-            if recomputed_checksum(results, first, rows, agents, held, results.checksum_kind) != checksum:
+            if recomputed_checksum(results, first, rows, agents, held, kind) != checksum:
                 raise ResultsError(f"{place}: replicates {first} to {first + rows - 1} differ from what was written")
         except ResultsError as problem:
             found.append(Damage("block", first, rows, str(problem)))
         row = first + rows
         if progress is not None:
             progress(row)
-
-    found += _damaged_parameters(results)
     return found
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import ResultsError
+from simcore.errors import UnreadableError
 from simcore.store.checksums import BLAKE2B, check_kind_of_checksum
 from simcore.store.layout import CHUNK_ROWS, LEDGER, THETA_CHECKSUM
 from simcore.store.opening import find_dataset, find_group, reading
@@ -32,7 +32,7 @@ def check_blocks(file: h5py.File, place: str, replicates: int) -> None:
             raise ValueError("a block of no possible size")
         covered = int(counted.sum())
     if covered != replicates:
-        raise ResultsError(f"{place}: is damaged: its blocks hold {covered} of {replicates} replicates")
+        raise UnreadableError(f"{place}: is damaged: its blocks hold {covered} of {replicates} replicates")
 
 
 def read_columns(results: Results) -> dict[str, NDArray[Any]]:

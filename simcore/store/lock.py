@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from simcore.errors import ResultsError
+from simcore.store.files import check_plain
 from simcore.store.provenance import utc_now
 
 try:
@@ -27,6 +28,7 @@ except ImportError:  # Windows: only the text decides there
 
 LOCK_NAME: Final = "lock"
 """Of the lock file in the folder of an unfinished run."""
+_NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _HELD: Final = (errno.EWOULDBLOCK, errno.EACCES)
 _LONGEST: Final = 4096  # bytes of a holder's text
 
@@ -62,12 +64,13 @@ class Lock:
         ------
         ResultsError
             Another process holds it.
-        OSError
-            The file cannot be made.
+        OSError, ValueError
+            The file cannot be made, or is a link, a folder or a pipe.
         """
         while True:
-            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
+            descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
             try:
+                check_plain(descriptor)
                 self._take(descriptor, what)
                 if not self._is_current(descriptor):  # removed by its last holder between opening and locking
                     os.close(descriptor)
@@ -125,16 +128,31 @@ def busy(what: str, holder: str) -> str:
 
 
 def holder_of(path: Path) -> str:
-    """Return in words which living process holds the lock of a file; empty if none does. The lock is not touched."""
+    """Return in words which living process holds the lock of a file; empty if none does. Nothing is changed."""
     try:
-        descriptor = os.open(path, os.O_RDONLY)
+        descriptor = os.open(path, os.O_RDONLY | _NO_LINK)
     except OSError:
         return ""
     try:
+        check_plain(descriptor)
         holder = _read_holder(descriptor)
+        held = bool(holder) and _is_alive(holder) and not _is_free(descriptor)
+    except ValueError:
+        return ""
     finally:
         os.close(descriptor)
-    return _describe(holder) if holder and _is_alive(holder) else ""
+    return _describe(holder) if held else ""
+
+
+def _is_free(descriptor: int) -> bool:
+    """Whether the system says that nobody has the lock, whatever the text says; false where it knows no locks."""
+    if fcntl is None:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # given back when the file is closed
+    except OSError:
+        return False
+    return True
 
 
 def _this_process() -> dict[str, Any]:

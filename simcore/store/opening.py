@@ -17,7 +17,7 @@ from typing import Any, Final, cast
 import h5py
 import numpy as np
 
-from simcore.errors import ResultsError
+from simcore.errors import ResultsError, UnreadableError, command
 from simcore.store.examination import (
     LONGEST_DOCUMENT,
     LONGEST_TEXT,
@@ -33,6 +33,7 @@ from simcore.store.examination import (
     check_stored_whole,
     check_text,
 )
+from simcore.store.heads import has_head
 from simcore.store.layout import (
     CHUNK_ROWS,
     FILETYPE,
@@ -51,7 +52,7 @@ from simcore.store.layout import (
     Variable,
 )
 from simcore.store.lock import LOCK_NAME, holder_of
-from simcore.store.target import HEAD_NAME, PARTS_SUFFIX, parts_path
+from simcore.store.target import PARTS_SUFFIX, parts_path
 
 _SIGNATURE: Final = b"\x89HDF\r\n\x1a\n"
 _FINAL: Final = ("complete", "interrupted")
@@ -69,7 +70,7 @@ def reading(place: str, what: str) -> Iterator[None]:
     except _PROBLEMS as problem:
         text = problem.args[0] if isinstance(problem, KeyError) and problem.args else problem  # str() would quote it
         reason = (str(text).splitlines() or [""])[0] or type(problem).__name__
-        raise ResultsError(f"{place}: {what} is missing or damaged ({reason})") from problem
+        raise UnreadableError(f"{place}: {what} is missing or damaged ({reason})") from problem
 
 
 def open_file(path: Path) -> h5py.File:
@@ -83,7 +84,7 @@ def open_file(path: Path) -> h5py.File:
     try:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():  # opening a pipe would wait for ever
             raise ResultsError(f"{path}: is not a regular file")
-        if path.suffix == PARTS_SUFFIX and (path / HEAD_NAME).exists():
+        if path.suffix == PARTS_SUFFIX and has_head(path):
             name = path.with_suffix("")
             raise ResultsError(f"{path}: is the folder of a run that did not end; name its file: {name}")
         start = b""
@@ -101,8 +102,8 @@ def open_file(path: Path) -> h5py.File:
         file = h5py.File(path, "r", locking="best-effort")
     except (OSError, RuntimeError) as problem:
         if "truncated" in str(problem):
-            raise ResultsError(f"{path}: is cut short ({path.stat().st_size} bytes on disk)") from problem
-        raise ResultsError(f"{path}: is a damaged HDF5 file") from problem
+            raise UnreadableError(f"{path}: is cut short ({path.stat().st_size:,} bytes on disk)") from problem
+        raise UnreadableError(f"{path}: is a damaged HDF5 file") from problem
     try:
         check_kind(file, str(path))
     except BaseException:
@@ -113,12 +114,12 @@ def open_file(path: Path) -> h5py.File:
 
 def _instead(path: Path) -> str:
     """Return what there is in place of a file that is not there, and what to do about it."""
-    if not (parts_path(path) / HEAD_NAME).exists():
+    if not has_head(parts_path(path)):
         return ""
     holder = holder_of(parts_path(path) / LOCK_NAME)
     if holder:
-        return f" yet: it is being written ({holder}); how far it is: simcore info {path}"
-    return f"; a run that did not end is beside it, go on with: simcore resume {path}"
+        return f" yet: it is being written ({holder}); how far it is: {command('info', path)}"
+    return f"; a run that did not end is beside it, go on with: {command('resume', path)}"
 
 
 def check_kind(file: h5py.File, place: str) -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from simcore.store.files import make_way
+
 if TYPE_CHECKING:
     from typing_extensions import Buffer
 
@@ -28,7 +30,7 @@ class PartialFile(io.RawIOBase):
     Parameters
     ----------
     path : Path
-        Replaced if it exists: it can only be a left-over of a dead process of the same number.
+        Replaced if it exists, a link itself and not what it leads to: it can only be a left-over of a dead process.
 
     Attributes
     ----------
@@ -39,7 +41,8 @@ class PartialFile(io.RawIOBase):
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.failure: OSError | None = None
-        self._file = io.FileIO(path, "w+")
+        make_way(path)
+        self._file = io.FileIO(path, "x+")
 
     def write(self, data: Buffer, /) -> int:
         """Write all of ``data``, or record why not and pretend."""

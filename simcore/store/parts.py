@@ -2,7 +2,7 @@
 
 ========================== ==============================================================================
 ``run.json``               the head: what the run is, enough to go on without the scenario's own file
-``run-copy.json``          the same, should the first be damaged: without a head every shard would be lost
+``run-copy.json``          the same, should the first be damaged or gone: without a head every shard would be lost
 ``shard-<first row>.blocks`` finished blocks (`simcore.store.shards`)
 ``assembling.h5``          the results file in the making; worthless after a kill, made again from the shards
 ``lock``                   held by the process that writes (`simcore.store.lock`)
@@ -16,22 +16,21 @@ folder is removed; so at any instant either the shards or the finished file hold
 from __future__ import annotations
 
 import contextlib
-import errno
-import hashlib
-import json
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from simcore.errors import ResultsError
 from simcore.store.blocks import EncodedBlock
-from simcore.store.description import Attribute
+from simcore.store.files import make_way
+from simcore.store.heads import COPY_NAME, Head, encoded_head, read_head
 from simcore.store.lock import LOCK_NAME, Lock, holder_of
 from simcore.store.shards import (
     TEMPORARY_SUFFIX,
+    ForeignShardError,
     ShardEntry,
     claimed_rows,
     read_shard_block,
@@ -40,36 +39,10 @@ from simcore.store.shards import (
 )
 from simcore.store.target import HEAD_NAME, parts_path, sync_folder
 
-COPY_NAME: Final = "run-copy.json"
 ASSEMBLING_NAME: Final = "assembling.h5"
 SHARED_NAME: Final = "shared"
 _SHARD_NAME: Final = re.compile(r"shard-(\d{12})\.blocks")
 _TEMPORARY_SHARD: Final = re.compile(_SHARD_NAME.pattern + rf"(\.[0-9a-f]+)?{re.escape(TEMPORARY_SUFFIX)}")
-_HEAD_VERSION: Final = 1
-_LARGEST_HEAD: Final = 2**30
-
-
-@dataclass(frozen=True)
-class Head:
-    """What a run is: everything about its results file that is known before the first block.
-
-    Attributes
-    ----------
-    replicates, thetas : int
-        Asked for.
-    store_theta : bool
-        Whether parameter sets are stored.
-    attributes : mapping
-        Root attributes.
-    documents : mapping of name to text
-        The scenario and its tables.
-    """
-
-    replicates: int
-    thetas: int
-    store_theta: bool
-    attributes: Mapping[str, Attribute]
-    documents: Mapping[str, str]
 
 
 class Parts:
@@ -90,10 +63,12 @@ class Parts:
         self.target = target
         self.folder = parts_path(target)
         self._lock = Lock(self.folder / LOCK_NAME)
-        with self._disk("be made"):
+        with self._disk("be used"):
             while True:
                 if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
-                    raise ResultsError(f"{self.folder}: is in the way of an unfinished run: not a folder")
+                    raise ResultsError(
+                        f"{self.folder}: is in the way of the folder in which a run keeps its blocks; move it away"
+                    )
                 self.folder.mkdir(exist_ok=True)
                 try:
                     self._lock.acquire(str(target))
@@ -125,29 +100,22 @@ class Parts:
     def _disk(self, what: str) -> Any:
         try:
             yield
-        except OSError as problem:
-            reason = os.strerror(problem.errno) if problem.errno else str(problem)
-            raise ResultsError(f"{self.folder}: cannot {what}: {reason}") from problem
+        except (OSError, ValueError) as problem:
+            number, name = getattr(problem, "errno", None), getattr(problem, "filename", None)
+            place = name if isinstance(name, str | os.PathLike) else self.folder
+            raise ResultsError(f"{place}: cannot {what}: {os.strerror(number) if number else problem}") from problem
 
     # The head -------------------------------------------------------------------------------------------------------
 
     def write_head(self, head: Head) -> None:
         """Write what the run is; when this returns the disk has it."""
-        content = {
-            "version": _HEAD_VERSION,
-            "replicates": head.replicates,
-            "thetas": head.thetas,
-            "store_theta": head.store_theta,
-            "attributes": dict(head.attributes),
-            "documents": dict(head.documents),
-        }
-        text = json.dumps(content, ensure_ascii=True)
-        whole = json.dumps({"checksum": _text_checksum(text), "head": text})
+        content = encoded_head(head)
         with self._disk("hold what the run is"):
-            for name in (COPY_NAME, HEAD_NAME):  # the copy counts for nothing without the other
+            for name in (COPY_NAME, HEAD_NAME):
                 temporary = self.folder / (name + TEMPORARY_SUFFIX)
-                with temporary.open("w", encoding="ascii") as stream:
-                    stream.write(whole)
+                make_way(temporary)
+                with temporary.open("x", encoding="ascii") as stream:
+                    stream.write(content)
                     stream.flush()
                     os.fsync(stream.fileno())
                 os.rename(temporary, self.folder / name)
@@ -161,17 +129,34 @@ class Parts:
     # Blocks ---------------------------------------------------------------------------------------------------------
 
     def find(self, rows_id: str) -> list[str]:
-        """Fill `shards` with the blocks that are safe, and return a line for every shard that is damaged."""
+        """Fill `shards` with the blocks that are safe, and return a line for every shard that is damaged.
+
+        Raises
+        ------
+        ResultsError
+            There is a shard of another run: either it, or the head, does not belong here.
+        """
         damaged = []
-        for path in self._shard_paths():
+        for path in self.shard_paths():
             try:
                 for entry in read_shard_entries(path, rows_id):
                     self.shards[entry.first_row] = entry
+            except ForeignShardError as problem:
+                raise ResultsError(f"{problem}; move it away, or the whole folder if {HEAD_NAME} is wrong") from None
             except ResultsError as problem:
                 damaged.append(str(problem))
         return damaged
 
-    def _shard_paths(self) -> list[Path]:
+    def refuse_without_head(self) -> None:
+        """Refuse a folder that holds blocks of which nobody knows any more what run they are of (ResultsError)."""
+        if self.shard_paths():
+            raise ResultsError(
+                f"{self.folder}: holds finished blocks, but {HEAD_NAME} and {COPY_NAME}, which say of which run, are "
+                "gone; move the folder away"
+            )
+
+    def shard_paths(self) -> list[Path]:
+        """Return everything that bears the name of a shard."""
         with self._disk("be read"):
             return _shards_in(self.folder)
 
@@ -232,13 +217,12 @@ class Parts:
     # The end --------------------------------------------------------------------------------------------------------
 
     def clear(self) -> None:
-        """Remove what a run wrote here, and nothing else; the lock stays."""
-        heads = [name + suffix for name in (HEAD_NAME, COPY_NAME) for suffix in ("", TEMPORARY_SUFFIX)]
-        names = {*heads, ASSEMBLING_NAME, SHARED_NAME}
+        """Remove what a run wrote here, the head at last, and nothing else; the lock stays."""
+        heads = [self.folder / (name + suffix) for suffix in (TEMPORARY_SUFFIX, "") for name in (COPY_NAME, HEAD_NAME)]
         with self._disk("be cleared"):
-            for path in list(self.folder.iterdir()):
-                shard = _SHARD_NAME.fullmatch(path.name) or _TEMPORARY_SHARD.fullmatch(path.name)
-                if path.name in names or shard:
+            files = [path for path in self.folder.iterdir() if path not in heads and _is_own(path.name)]
+            for path in (*files, *heads):
+                if path.is_symlink() or not path.is_dir():  # no run made a folder here
                     path.unlink(missing_ok=True)
 
     def close(self, *, remove: bool) -> None:
@@ -251,61 +235,6 @@ class Parts:
                 self.folder.rmdir()
         else:
             self._lock.release(remove=False)
-
-
-def read_head(target: Path) -> Head | None:
-    """Return what the unfinished run beside a target is, None if there is none.
-
-    Parameters
-    ----------
-    target : Path
-        The results file that is to be.
-
-    Raises
-    ------
-    ResultsError
-        There is something, but it and its copy are damaged, or it is of a newer program.
-    """
-    folder = parts_path(target)
-    try:
-        return _read_head(folder / HEAD_NAME)
-    except ResultsError:
-        with contextlib.suppress(ResultsError):
-            copy = _read_head(folder / COPY_NAME)
-            if copy is not None:
-                return copy
-        raise
-
-
-def _read_head(path: Path) -> Head | None:
-    try:
-        with path.open("rb") as stream:
-            whole = json.loads(stream.read(_LARGEST_HEAD))
-        text = whole["head"]
-        if _text_checksum(text) != whole["checksum"]:
-            raise ValueError("differs from what was written")
-        content = json.loads(text)
-        if content["version"] != _HEAD_VERSION:
-            raise ResultsError(f"{path}: written by a newer simcore (version {content['version']})")
-        replicates, thetas = int(content["replicates"]), int(content["thetas"])
-        documents, attributes = content["documents"], content["attributes"]
-        if thetas < 1 or replicates < 1 or replicates % thetas or not isinstance(attributes, dict):
-            raise ValueError(f"{replicates} replicates, {thetas} parameter sets")
-        if not isinstance(documents, dict) or not all(isinstance(text, str) for text in documents.values()):
-            raise ValueError("documents")
-        return Head(
-            int(content["replicates"]),
-            int(content["thetas"]),
-            bool(content["store_theta"]),
-            content["attributes"],
-            content["documents"],
-        )
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
-        if isinstance(problem, OSError) and problem.errno == errno.ENAMETOOLONG:
-            return None  # no file can have such a name
-        raise ResultsError(f"{path}: is damaged ({(str(problem).splitlines() or [''])[0]})") from problem
 
 
 @dataclass(frozen=True)
@@ -344,8 +273,8 @@ def look_at_unfinished(target: Path) -> Unfinished | None:
     with contextlib.suppress(OSError):  # the run may end under our eyes
         shards = _shards_in(parts_path(target))
         size = sum(path.stat().st_size for path in shards)
-    replicates = sum(claimed_rows(path) for path in shards)
-    return Unfinished(head, len(shards), replicates, size, writer_of(target))
+    replicates = sum(claimed_rows(path, head.rows_id) for path in shards)
+    return Unfinished(head, len(shards), min(replicates, head.replicates), size, writer_of(target))
 
 
 def writer_of(target: Path) -> str:
@@ -353,20 +282,22 @@ def writer_of(target: Path) -> str:
     return holder_of(parts_path(target) / LOCK_NAME)
 
 
-def damaged_shards(target: Path) -> list[str]:
-    """Check every shard of an unfinished run from its first byte to its last; one line for each that is damaged."""
+def damaged_shards(target: Path, head: Head) -> list[str]:
+    """Check every shard of an unfinished run from its first byte to its last; one line for each that is not sound."""
     lines = []
     for path in _shards_in(parts_path(target)):
         try:
-            read_shard_entries(path, None)
+            read_shard_entries(path, head.rows_id)
         except ResultsError as problem:
             lines.append(str(problem))
     return lines
 
 
+def _is_own(name: str) -> bool:
+    """Whether a run gives this name to a file."""
+    shard = _SHARD_NAME.fullmatch(name) or _TEMPORARY_SHARD.fullmatch(name)
+    return shard is not None or name in (ASSEMBLING_NAME, SHARED_NAME)
+
+
 def _shards_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if _SHARD_NAME.fullmatch(path.name))
-
-
-def _text_checksum(text: str) -> str:
-    return hashlib.blake2b(text.encode(), digest_size=16).hexdigest()

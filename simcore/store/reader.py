@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from simcore.errors import ResultsError, nearest
+from simcore.errors import ResultsError, UnreadableError, nearest
 from simcore.store import ledger
 from simcore.store.chunks import RowReader, row_ranges
 from simcore.store.description import DESCRIPTION_CHECKSUM, description_checksum
@@ -112,7 +112,7 @@ class Results:
         with reading(self._place, "the description"):
             agrees = self.attributes.get(DESCRIPTION_CHECKSUM) == description_checksum(self._file)
         if not agrees:
-            raise ResultsError(f"{self._place}: labels, attributes or documents differ from what was written")
+            raise UnreadableError(f"{self._place}: labels, attributes or documents differ from what was written")
 
     def __enter__(self) -> Self:
         return self

@@ -31,13 +31,16 @@ import xxhash
 
 from simcore.errors import ResultsError
 from simcore.store.blocks import Chunk, EncodedBlock
+from simcore.store.files import make_way, open_plain
 from simcore.store.target import sync_folder
 
 _MAGIC: Final = b"simcore-shard 1\n"
 _LENGTH_DIGITS: Final = 16
 _DIGEST_BYTES: Final = 16
 _PIECE: Final = 2**20
-_CLAIM: Final = re.compile(rb'simcore-shard 1\n\d{16}\n\{"rows_id":"[0-9a-f]{1,64}","rows":(\d{1,15}),')
+_CLAIM: Final = re.compile(
+    rb'simcore-shard 1\n\d{16}\n\{"rows_id":"(?P<name>[0-9a-f]{1,64})","rows":(?P<rows>\d{1,15}),'
+)
 _CLAIM_BYTES: Final = 256
 TEMPORARY_SUFFIX: Final = ".tmp"
 LARGEST_HEADER: Final = 256 * 2**20
@@ -56,6 +59,10 @@ _PLAIN: Final = (
     "uncompressed_bytes",
     "encoded_bytes",
 )
+
+
+class ForeignShardError(ResultsError):
+    """Something sound, as far as anybody can tell, that is not of this run: never thrown away."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +125,8 @@ def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mar
     temporary = path.with_name(path.name + (f".{mark}" if mark else "") + TEMPORARY_SUFFIX)
     digest = xxhash.xxh3_128()
     try:
-        with temporary.open("wb") as stream:
+        make_way(temporary)
+        with temporary.open("xb") as stream:
             for piece in pieces:
                 digest.update(piece)
                 stream.write(piece)
@@ -133,38 +141,42 @@ def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mar
         raise
 
 
-def claimed_rows(path: Path) -> int:
-    """Return how many replicates a shard says it holds, by its first bytes alone; 0 if it does not say."""
-    with contextlib.suppress(OSError):
-        with path.open("rb") as stream:
+def claimed_rows(path: Path, rows_id: str) -> int:
+    """Return how many replicates of a run a shard says it holds, by its first bytes alone; 0 if it does not say."""
+    with contextlib.suppress(OSError, ValueError):
+        with open_plain(path) as stream:
             found = _CLAIM.match(stream.read(_CLAIM_BYTES))
-        return int(found[1]) if found else 0
+        return int(found["rows"]) if found and rows_id in ("", found["name"].decode()) else 0
     return 0
 
 
-def read_shard_entries(path: Path, rows_id: str | None) -> list[ShardEntry]:
+def read_shard_entries(path: Path, rows_id: str) -> list[ShardEntry]:
     """Check a shard from its first byte to its last and return what it holds.
 
     Parameters
     ----------
     path : Path
-    rows_id : str or None
-        Which rows are wanted; any if None.
+    rows_id : str
+        Which rows are wanted.
 
     Raises
     ------
+    ForeignShardError
+        It holds rows of another run, or is no file.
     ResultsError
-        The shard is damaged, or holds rows of another run. Memory is bounded by the header.
+        It is damaged. Memory is bounded by the header.
     """
+    if path.is_dir():
+        raise ForeignShardError(f"{path}: is a folder, and no shard")
     try:
-        with path.open("rb") as stream:
+        with open_plain(path) as stream:
             header, position = _read_header(stream)
             _check_digest(stream)
             version = _version(stream)
     except (OSError, ValueError, RecursionError) as problem:
         raise ResultsError(f"{path}: is a damaged shard ({problem})") from problem
-    if rows_id is not None and header.get("rows_id") != rows_id:
-        raise ResultsError(f"{path}: is a shard of another run")
+    if header.get("rows_id") != rows_id:
+        raise ForeignShardError(f"{path}: is a shard of another run")
     entries = []
     for number, facts in enumerate(header["blocks"]):  # the digest agrees, so this is what was written
         entries.append(ShardEntry(path, version, number, position, facts["first_row"], facts["rows"]))
@@ -182,7 +194,7 @@ def read_shard_block(entry: ShardEntry) -> EncodedBlock:
     """
     chunks: list[Chunk] = []
     try:
-        with entry.path.open("rb") as stream:
+        with open_plain(entry.path) as stream:
             if _version(stream) != entry.version:  # written anew, and chunks may lie elsewhere
                 raise ValueError("it is another one by now")
             found = _blocks_of(entry.path, entry.version)[entry.number]
@@ -202,7 +214,7 @@ def read_shard_block(entry: ShardEntry) -> EncodedBlock:
 @functools.lru_cache(maxsize=1)  # blocks are read one after another
 def _blocks_of(path: Path, version: tuple[int, ...]) -> list[dict[str, Any]]:
     """Return what the header of a checked shard says of its blocks."""
-    with path.open("rb") as stream:
+    with open_plain(path) as stream:
         header, _ = _read_header(stream)
         if _version(stream) != version:
             raise ValueError("it is another one by now")

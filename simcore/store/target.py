@@ -42,7 +42,7 @@ def check_target(target: Path, *, replace: bool = False) -> None:
     if spare < 0:
         length = len(os.fsencode(target.name))
         raise ResultsError(f"{folder}: a file name of {length} bytes is too long, limit {length + spare}")
-    if target.is_dir():
+    if os.path.isdir(target):
         raise ResultsError(f"{target}: is a folder; name a file, such as '{target / 'results.h5'}'")
     if os.path.lexists(target) and not replace:
         raise ResultsError(f"{target}: exists and is not overwritten; choose another name or remove it first")
@@ -73,7 +73,8 @@ def refuse_without_room(target: Path, needed: float) -> None:
     if needed > free:
         raise ResultsError(
             f"{target}: needs about {_size(needed)} while it runs (finished blocks and the file made of them), "
-            f"{_size(free)} are free; choose fewer replicates, --store-by fewer axes, or another disk"
+            f"{_size(free)} are free; choose fewer replicates, another disk, or a run that stores less "
+            "(--store-by, --store-theta none)"
         )
 
 
@@ -82,7 +83,7 @@ def _size(count: float) -> str:
         if count < 1024:
             return f"{count:.3g} {unit}"
         count /= 1024
-    return f"{count:.3g} TiB"
+    return f"{count:.3g} TiB" if count < 1000 else f"{count:,.0f} TiB"
 
 
 def sync_folder(folder: Path) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from simcore.runner.blocks import BLOCK_ROWS
-from simcore.store.parts import COPY_NAME, HEAD_NAME, parts_path
+from simcore.store.heads import COPY_NAME
+from simcore.store.parts import HEAD_NAME, parts_path
 from tests.conftest import SEED
 from tests.faults.cases import WHOLE, WITH_THETA, run, unfinished
 from tests.faults.child import Call, in_child

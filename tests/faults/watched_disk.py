@@ -131,7 +131,7 @@ class WatchedDisk:
 
     def _stream_call(self, function: Any) -> Any:
         def watched(path: Any, mode: str = "r", *arguments: Any, **options: Any) -> Any:
-            if "w" not in mode or not self.concerns(path):
+            if not {"w", "x"} & {*mode} or not self.concerns(path):
                 return function(path, mode, *arguments, **options)
             self.event("create", path)
             self._note_creation(path)

@@ -324,7 +324,7 @@ def test_unfinished_blocks_are_not_taken_for_those_of_another_wish(
     members = members_of([river("calm")])
     study = stopped(tmp_path / "study", members, stop)
     other = open_study(study.folder, members, None, {**LONG, **change}, 0)
-    with pytest.raises(ResultsError, match=rf"another run.*\({key} differs\)|of this run, asked for 500: nothing"):
+    with pytest.raises(ResultsError, match=rf"another run.*\({key} differs: |of this run, asked for 500: nothing"):
         run_members(other, members, threads=1)
     back = make(study.folder, members, LONG)  # nothing was lost
     assert len(back.finished) == 1

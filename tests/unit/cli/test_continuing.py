@@ -61,7 +61,7 @@ def test_a_killed_run_from_refusal_to_end(simcore: Call, scenario: Scenario) -> 
     assert again.exit_code == 2
     assert again.stderr.endswith("error: x.h5: this run was begun and did not end; go on with: simcore resume x.h5\n")
     other = simcore(*RUN, "-n", str(LONG + 1), "-q")
-    assert "x.h5.parts holds another run that did not end (requested_replicates differs)" in other.stderr
+    assert "x.h5.parts holds another run that did not end (requested_replicates differs: " in other.stderr
     assert "finish it with 'simcore resume x.h5' and then extend it, " in other.stderr
     assert error(simcore("info", "x.h5.parts")).endswith("of a run that did not end; name its file: x.h5")
     assert "go on with: simcore resume x.h5" in simcore("summary", "x.h5").stderr
@@ -134,7 +134,7 @@ def test_an_interrupted_file_is_resumed_and_extended(simcore: Call, scenario: Sc
     interrupted(TARGET, scenario, seed=3, replicates=LONG)
     again = simcore(*RUN, "-n", str(LONG), "-q")
     assert again.exit_code == 2
-    assert f"of {LONG} replicates; go on with: simcore resume x.h5" in again.stderr
+    assert f"of {LONG:,} replicates; go on with: simcore resume x.h5" in again.stderr
     assert simcore("resume", "x.h5", "-q").exit_code == 0
     done = simcore("extend", "x.h5", "-n", "20_000", "-v")
     assert done.exit_code == 0, done.stderr

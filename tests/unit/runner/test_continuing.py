@@ -326,7 +326,7 @@ def test_an_extension_that_was_killed_is_finished_first(
     assert target.read_bytes() == old
     assert_refused(
         lambda: simcore.extend(target, replicates=LONG + 1),
-        f"is being extended to {LONG} replicates ({LONG} parameter sets) already; finish that first: "
+        f"is being extended to {LONG:,} replicates ({LONG:,} parameter sets) already; finish that first: "
         f"simcore resume {target}",
         tmp_path,
     )

@@ -115,9 +115,9 @@ def test_refusals(scenario: Scenario, seed: int, tmp_path: Path, monkeypatch: py
             f"holds an interrupted run, {held} of {3 * BLOCK_ROWS} replicates; finish it first: simcore resume",
         ),
         (changed, None, "the scenario inside is not the one that it was made with"),
-        (whole, tmp_path / "there.h5", "exists and is no results file"),
+        (whole, tmp_path / "there.h5", "is not an HDF5 file; it exists and is not overwritten: choose another name"),
         (whole, target, f"holds {held:,} replicates of this run, asked for 300: nothing is taken away"),
-        (other, target, "holds the results of another run (seed differs); choose another name"),
+        (other, target, "holds the results of another run (seed differs: "),
         (tmp_path / "nowhere.h5", None, "no such file"),
         (whole, tmp_path / "nowhere" / "x.h5", "does not exist; create it first"),
     ):

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from simcore.errors import ResultsError
-from simcore.store.parts import Head, Parts, _text_checksum, look_at_unfinished, read_head
+from simcore.store.heads import Head, read_head, text_checksum
+from simcore.store.lock import holder_of
+from simcore.store.partial_file import PartialFile
+from simcore.store.parts import Parts, damaged_shards, look_at_unfinished
+from simcore.store.shards import write_shard
 from simcore.store.target import parts_path
 
 from .test_store_shards import ROWS_ID, small_block
@@ -102,7 +107,7 @@ def test_every_byte_of_the_head_counts(target: Path) -> None:
             read_head(target)
 
 
-def test_a_damaged_head_is_replaced_by_its_copy_and_a_missing_one_is_not(target: Path) -> None:
+def test_a_damaged_or_missing_head_is_replaced_by_its_copy(target: Path) -> None:
     begun(target).close(remove=False)
     head = parts_path(target) / "run.json"
     whole = head.read_bytes()
@@ -110,12 +115,45 @@ def test_a_damaged_head_is_replaced_by_its_copy_and_a_missing_one_is_not(target:
     for damaged in (b"", whole[:-9], whole.replace(b"7", b"8", 1)):
         head.write_bytes(damaged)
         assert read_head(target) == HEAD
-    head.unlink()  # first of all when a run ends
+    head.unlink()
+    assert read_head(target) == HEAD
+    head.symlink_to("nowhere")
+    assert read_head(target) == HEAD
+    head.with_name("run-copy.json").unlink()
     assert read_head(target) is None
 
 
+def test_a_folder_is_cleared_from_the_blocks_to_the_head(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whenever it is broken off, what is left says what it is of."""
+    parts = begun(target)
+    parts.save(make_block(0), ROWS_ID)
+    parts.assembling.write_text("content")
+    removed: list[str] = []
+    original = Path.unlink
+
+    def unlink(path: Path, missing_ok: bool = False) -> None:
+        removed.append(path.name)
+        original(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", unlink)
+        parts.clear()
+    assert set(removed[:2]) == {"shard-000000000000.blocks", "assembling.h5"}
+    assert removed[-2:] == ["run-copy.json", "run.json"]
+    parts.close(remove=True)
+
+
+def test_blocks_without_a_head_are_refused(target: Path) -> None:
+    parts = begun(target)
+    parts.refuse_without_head()
+    parts.save(make_block(0), ROWS_ID)
+    with pytest.raises(ResultsError, match=r"holds finished blocks, but run\.json and run-copy\.json, .* move the"):
+        parts.refuse_without_head()
+    parts.close(remove=True)
+
+
 def signed(text: str) -> str:
-    return json.dumps({"checksum": _text_checksum(text), "head": text})
+    return json.dumps({"checksum": text_checksum(text), "head": text})
 
 
 @pytest.mark.parametrize(
@@ -173,22 +211,90 @@ def test_saved_blocks_are_found_by_the_next_process(target: Path) -> None:
     assert list(target.parent.iterdir()) == []
 
 
-def test_damaged_and_foreign_shards_get_a_line_each(target: Path) -> None:
+def test_damaged_shards_get_a_line_and_those_of_another_run_are_refused(target: Path) -> None:
     parts = begun(target)
     for first in (0, 4096, 8192):
         parts.save(make_block(first), ROWS_ID)
     damaged = parts.shard_path(4096)
     damaged.write_bytes(damaged.read_bytes()[:-1])
-    parts.save(make_block(3 * 4096), "of another run")
     (parts.folder / "shard-000000000000.blocks.tmp").write_text("was being written")
     parts.close(remove=False)
     again = Parts(target)
     lines = again.find(ROWS_ID)
-    assert [line.split(":")[0] for line in lines] == [str(damaged), str(parts.shard_path(3 * 4096))]
+    assert [line.split(":")[0] for line in lines] == [str(damaged)]
     assert "is a damaged shard" in lines[0]
-    assert "is a shard of another run" in lines[1]
     assert set(again.shards) == {0, 8192}
+    again.save(make_block(3 * 4096), "of another run")
+    with pytest.raises(ResultsError, match=r"shard-000000012288\.blocks: is a shard of another run; move it away"):
+        again.find(ROWS_ID)
+    assert again.shard_path(3 * 4096).exists()
+    again.shard_path(3 * 4096).unlink()
+    again.shard_path(3 * 4096).mkdir()
+    with pytest.raises(ResultsError, match=r"shard-000000012288\.blocks: is a folder, and no shard; move it away"):
+        again.find(ROWS_ID)
+    again.shard_path(3 * 4096).rmdir()
     again.close(remove=True)
+
+
+def test_a_head_knows_its_shards_without_reading_them(target: Path) -> None:
+    """A foreign one is not counted as safe, and a check names it."""
+    parts = begun(target, replace(HEAD, rows_id=ROWS_ID))
+    for first in (0, 4096):
+        parts.save(make_block(first), ROWS_ID)
+    parts.close(remove=False)
+    found = look_at_unfinished(target)
+    assert found is not None
+    assert (found.shards, found.replicates) == (2, 8192)
+    assert damaged_shards(target, found.head) == []
+    write_shard(parts.shard_path(8192), "ab" * 16, [make_block(8192)])
+    found = look_at_unfinished(target)
+    assert found is not None
+    assert (found.shards, found.replicates) == (3, 8192)
+    (line,) = damaged_shards(target, found.head)
+    assert line.endswith("is a shard of another run")
+
+
+LINKS = ("assembling.h5", "run.json.tmp", "run-copy.json.tmp", "shard-000000000000.blocks.tmp")
+
+
+def test_nothing_is_written_through_a_link(target: Path) -> None:
+    precious = target.with_name("precious")
+    precious.write_text("precious")
+    parts = begun(target)
+    for name in LINKS:
+        (parts.folder / name).symlink_to(precious)
+    parts.write_head(HEAD)
+    parts.save(make_block(0), ROWS_ID)
+    PartialFile(parts.assembling).close()
+    parts.close(remove=False)
+    (parts.folder / "lock").unlink()
+    (parts.folder / "lock").symlink_to(precious)
+    with pytest.raises(ResultsError, match=r"lock: cannot be used: Too many levels of symbolic links"):
+        Parts(target)
+    assert holder_of(parts.folder / "lock") == ""
+    assert precious.read_text() == "precious"
+
+
+@pytest.mark.parametrize("name", ["run.json", "lock", "shard-000000000000.blocks"])
+def test_a_pipe_makes_nobody_wait(target: Path, name: str) -> None:
+    parts = begun(target)
+    parts.save(make_block(0), ROWS_ID)
+    parts.close(remove=False)
+    (parts.folder / "run-copy.json").unlink()
+    (parts.folder / name).unlink()
+    os.mkfifo(parts.folder / name)
+    if name == "run.json":
+        with pytest.raises(ResultsError, match=r"run\.json: is damaged \(not a plain file\)"):
+            read_head(target)
+    elif name == "lock":
+        assert look_at_unfinished(target) is not None
+        with pytest.raises(ResultsError, match="cannot be used: not a plain file"):
+            Parts(target)
+    else:
+        again = Parts(target)
+        (line,) = again.find(ROWS_ID)
+        assert line.endswith("is a damaged shard (not a plain file)")
+        again.close(remove=True)
 
 
 def test_a_block_that_cannot_be_saved_is_not_safe(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -271,13 +377,13 @@ def test_something_in_the_way_is_left_alone(target: Path, what: str) -> None:
             elsewhere.mkdir()
             folder.symlink_to(elsewhere)
     before = {path.name: path.lstat().st_mtime_ns for path in target.parent.rglob("*")}
-    with pytest.raises(ResultsError, match=r"x\.h5\.parts: is in the way of an unfinished run: not a folder$"):
+    with pytest.raises(ResultsError, match=r"x\.h5\.parts: is in the way of the folder .*; move it away$"):
         Parts(target)
     assert {path.name: path.lstat().st_mtime_ns for path in target.parent.rglob("*")} == before
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(ResultsError, match=r"x\.h5\.parts: cannot be made: No such file or directory$"):
+    with pytest.raises(ResultsError, match=r"x\.h5\.parts: cannot be used: No such file or directory$"):
         Parts(tmp_path / "nowhere" / "x.h5")
 
 

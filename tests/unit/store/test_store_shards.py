@@ -16,7 +16,7 @@ import xxhash
 from simcore.errors import ResultsError
 from simcore.store import CHUNK_ROWS, encode_block
 from simcore.store.blocks import EncodedBlock
-from simcore.store.shards import LARGEST_HEADER, read_shard_block, read_shard_entries, write_shard
+from simcore.store.shards import LARGEST_HEADER, ForeignShardError, read_shard_block, read_shard_entries, write_shard
 
 from .store_samples import LAYOUTS, random_counts, random_theta
 
@@ -192,7 +192,8 @@ def test_a_shard_of_another_run_is_refused(small: Path) -> None:
 
 def test_missing_shards_and_folders(tmp_path: Path) -> None:
     assert_damaged(tmp_path / "nowhere")
-    assert_damaged(tmp_path)
+    with pytest.raises(ForeignShardError, match=f"{tmp_path}: is a folder, and no shard"):
+        read_shard_entries(tmp_path, ROWS_ID)
 
 
 @pytest.mark.parametrize("change", ["cut", "gone", "another", "touched"])
