@@ -348,5 +348,5 @@ def _show_damage(damage: list[Any], shards: list[str], file: Path) -> None:
         show("verified: everything agrees with its checksums")
         return
     show(f"damaged parts: {len(lines)}")
-    if all(found.rows for found in damage):
+    if all(found.part != "description" for found in damage):
         show(_repair(file))

@@ -235,7 +235,7 @@ class OpenedRun:
                 raise UnreadableError(each.message)
         if lines and not options.repair:
             raise _refusal(lines)
-        if any(not each.rows for each in found):
+        if any(not each.rows and each.part != "index" for each in found):
             return _Damaged(True, set(), "everything computed again, for its ledger was damaged")
         damaged: set[int] = set()
         for each in found:
@@ -244,8 +244,10 @@ class OpenedRun:
                 damaged |= {row - row % CHUNK_ROWS for row in range(each.first_row, each.first_row + each.rows)}
         if damaged:
             words.append(f"{len(damaged)} damaged block{'s' * (len(damaged) > 1)} computed again")
-        elif found:
+        elif any(each.part == "parameters" for each in found):
             words.append("damaged parameter sets drawn again")
+        elif found:
+            words.append("damaged index written anew")
         return _Damaged(False, damaged, ", ".join(words))
 
     def _compare_golden_block(

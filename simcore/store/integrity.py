@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import h5py
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,10 +25,10 @@ class Damage:
 
     Attributes
     ----------
-    part : {"block", "parameters", "ledger", "description"}
+    part : {"block", "parameters", "ledger", "index", "description"}
+        All but the last can be made again.
     first_row, rows : int
-        Replicates of a damaged block, or parameter sets that are damaged (0, 0 where it is not known which, and of the
-        description).
+        Replicates of a damaged block, or parameter sets that are damaged; else 0, 0.
     message : str
         One line for a person.
     """
@@ -53,12 +54,24 @@ def verify(results: Results, progress: Callable[[int], None] | None = None) -> l
     except ResultsError as problem:
         found.append(Damage("description", 0, 0, str(problem)))
 
+    found += _damaged_index(results)
     try:
         found += _damaged_blocks(results, progress)
     except ResultsError as problem:
         found.append(Damage("ledger", 0, 0, str(problem)))
     found += _damaged_parameters(results)
     return found
+
+
+def _damaged_index(results: Results) -> Iterator[Damage]:
+    """Walk through every name in the file by both of HDF5's indices of names; this program uses but one of them."""
+    for order in (h5py.h5.INDEX_NAME, h5py.h5.INDEX_CRT_ORDER):
+        try:
+            h5py.h5o.visit(results._file.id, lambda _: None, idx_type=order)
+        except (OSError, RuntimeError, KeyError, ValueError) as problem:
+            reason = (str(problem).splitlines() or [""])[0]
+            yield Damage("index", 0, 0, f"{results._place}: HDF5's index of names is damaged ({reason})")
+            return
 
 
 def _damaged_blocks(results: Results, progress: Callable[[int], None] | None) -> list[Damage]:

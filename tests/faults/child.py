@@ -124,6 +124,7 @@ def act(text: str) -> None:
 
 def _done(wish: Any, target: Path) -> tuple[str, int]:
     from simcore.cli import main
+    from simcore.errors import ResultsError
 
     if isinstance(wish, list):
         return "", main(wish)
@@ -132,7 +133,8 @@ def _done(wish: Any, target: Path) -> tuple[str, int]:
     try:
         action(target).close()
     except BaseException as problem:  # noqa: BLE001
-        return f"{type(problem).__name__}: {problem}", 1
+        kind = ResultsError if isinstance(problem, ResultsError) else type(problem)
+        return f"{kind.__name__}: {problem}", 1
     return "", 0
 
 

@@ -26,6 +26,9 @@ def interrupt(server: Confinement, stage: Stage, case: str, kind: str, point: in
     target = stage.fresh()
     answer = in_child(server, words(case, target), target, (kind, point))
     errors = answer.ended.errors.decode()
+    if len(answer.events) <= point:  # what is typed goes into the file's history, which may save a write
+        assert answer.ended.code == 0, errors
+        return "not reached"
     assert answer.ended.code == INTERRUPTED, errors
     assert "Traceback" not in errors
     assert errors.endswith("interrupted\n")
@@ -86,5 +89,6 @@ def test_a_signal_when_going_on(case: str, server: Confinement, stages: Stages, 
 def test_a_signal_at_any_event(kind: str, case: str, server: Confinement, stages: Stages, tally: Tally) -> None:
     stage = stages(case)
     parts = ((stretch[0], stretch[-1]) for stretch in stage.stretches(server))
-    for point in sorted(set(itertools.chain.from_iterable(parts))):
-        interrupt(server, stage, case, kind, point, tally)
+    points = sorted(set(itertools.chain.from_iterable(parts)))
+    kept = [interrupt(server, stage, case, kind, point, tally) for point in points]
+    assert kept[:-1].count("not reached") == 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import h5py
 import pytest
@@ -85,3 +86,32 @@ def test_blocks_without_heads_are_never_thrown_away(scenario: Scenario, seed: in
         lambda: simcore.run(scenario, seed=seed + 1, replicates=LONG, output=target),
     ):
         assert_refused(go_on, f"{parts_path(target)}: holds finished blocks, but run.json and run-copy.json", tmp_path)
+
+
+def test_a_damaged_index_is_found_and_written_anew(
+    scenario: Scenario, seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What HDF5 keeps beside the data, and this program does not use, is damage too: other programs may use it."""
+    target = tmp_path / "x.h5"
+    with simcore.run(scenario, seed=seed, replicates=LONG, threads=1, output=target) as results:
+        victims = results.read("victims")
+
+    def visit(*arguments: Any, **options: Any) -> None:
+        raise RuntimeError("Object visitation failed (incorrect metadata checksum)\nand more")
+
+    before = target.stat().st_ino
+    with monkeypatch.context() as patch:
+        patch.setattr(h5py.h5o, "visit", visit)
+        with simcore.open_results(target) as results:
+            (damage,) = results.verify_checksums()
+        assert (damage.part, damage.first_row, damage.rows) == ("index", 0, 0)
+        words = f"{target}: HDF5's index of names is damaged (Object visitation failed (incorrect metadata checksum))"
+        assert damage.message == words
+        assert_refused(lambda: simcore.resume(target), f"{words}; --repair computes just these again", tmp_path)
+        simcore.resume(target, repair=True, threads=1).close()
+    assert target.stat().st_ino != before
+    with simcore.open_results(target) as results:
+        assert (results.read("victims") == victims).all()
+        assert results.verify_checksums() == []
+    (line,) = history(target)
+    assert line == f"resumed with {LONG:,} of {LONG:,} replicates; damaged index written anew"
