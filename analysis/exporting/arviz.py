@@ -20,6 +20,7 @@ There is one chain: draws are independent, nothing has to converge.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -177,9 +178,11 @@ def write_arviz(
         with undisturbed():
             _set_attributes(file, describe(hidden))
             _close(opened, target)
-    except BaseException:
-        with undisturbed():
+    except BaseException as problem:
+        with undisturbed(), contextlib.suppress(Exception):
             _close(opened, target)
+        if isinstance(problem, Exception):
+            _check(target)  # HDF5 may stumble over what it could not write before, and over nothing else
         raise
     _check(target)
     return hidden

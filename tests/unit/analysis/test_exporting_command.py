@@ -149,7 +149,7 @@ def test_a_signal_ends_it_and_leaves_nothing(path: Path, tmp_path: Path, name: s
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a limit on the size of files")
 @pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz", "t.nc"])
-@pytest.mark.parametrize("room", [0.0, 0.3, 0.9, 0.999])
+@pytest.mark.parametrize("room", [0.0, 0.02, 0.1, 0.3, 0.9, 0.999])
 def test_a_full_disk_is_one_line_and_leaves_nothing(path: Path, tmp_path: Path, name: str, room: float) -> None:
     """At its start, in its midst, and at its end, where footers and what was buffered are written."""
     whole = program("export", str(path), "-o", str(tmp_path / name), "--by", "origin")

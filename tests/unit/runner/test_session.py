@@ -218,13 +218,14 @@ def test_a_failing_slice_ends_the_run_and_leaves_nothing(
 def test_the_number_of_blocks_under_way_is_bounded(threads: int, tiny: Scenario, seed: int, monkeypatch: Any) -> None:
     """Encoding is made slower than computing, so that blocks would pile up if nothing held them back."""
     under_way: list[int] = [0]
+    lock = threading.Lock()
 
     def counting(change: int, function: Callable[..., Any], delay: float = 0.0) -> Callable[..., Any]:
         def wrapped(*arguments: Any, **options: Any) -> Any:
             time.sleep(delay)
             result = function(*arguments, **options)
-            if change:
-                under_way.append(under_way[-1] + change)
+            with lock:
+                under_way.extend([under_way[-1] + change] if change else [])
             return result
 
         return wrapped
