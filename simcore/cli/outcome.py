@@ -97,7 +97,10 @@ def _say_interrupted(target: Path, results: Results | None, safe: int) -> int:
     from simcore.store.target import parts_path
 
     go_on = f"go on with: {command('resume', target)}"
-    if results is not None:
+    if results is not None and results.status == "complete":
+        results.close()
+        talk(f"{target} was finished all the same")
+    elif results is not None:
         with results:
             talk(
                 f"kept {whole(results.replicates)} of {whole(results.requested_replicates)} replicates in {target} "

@@ -220,7 +220,10 @@ class ClusterSession(Session):
             raise self._failure(f"all Dask workers of this machine are gone, and none came back in {alone:.0f} s")
         if alone > PATIENCE_SECONDS and not self.warned:
             self.warned = True
-            logger.warning("no worker is connected to the Dask scheduler at %s: waiting for one", self.scheduler)
+            logger.warning(
+                "no worker is connected to the Dask scheduler at %s: waiting for one (dask worker ADDRESS starts one)",
+                self.scheduler,
+            )
 
     def _ask(self, member: Member) -> None:
         """Have a worker make the run ready and prove itself."""

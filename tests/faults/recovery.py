@@ -21,6 +21,7 @@ from simcore.cli import main
 from simcore.errors import ResultsError
 from simcore.runner import session
 from simcore.runner.blocks import BLOCK_ROWS
+from simcore.store.heads import has_head
 from simcore.store.parts import parts_path
 from tests.conftest import FIXTURES, one_cell
 from tests.faults.child import Answer, Call, in_child
@@ -206,7 +207,7 @@ def go_on(stage: Stage, target: Path) -> Left:
     """Do what a user does after a fault, check every step, and end with the undisturbed result and nothing else."""
     done = _assert_readable_or_refused(stage, target)
     safe = stage.blocks if done else shards(target) | (stage.kept if target.exists() else set())
-    head = (parts_path(target) / "run.json").exists()
+    head = has_head(parts_path(target))
     with computing() as computed:
         if stage.case.action.verb == "run" and not target.exists() and head:
             with pytest.raises(ResultsError, match="go on with: simcore resume") as caught:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from simcore.runner.blocks import BLOCK_ROWS
+from simcore.store.heads import has_head
 from tests.conftest import SEED
 from tests.faults.child import Call, in_child
 from tests.faults.confined import Confinement
@@ -30,7 +31,7 @@ def test_kills_at_random_times(server: Confinement, tmp_path: Path, tally: Tally
         delay = chooser.uniform(0.0, seconds)
         killed = in_child(server, PHASE1, target, ("delay", 0), seconds=delay).killed
         tally.add("SIGKILL at a random time", *(["recovered"] if killed else ["without effect"]))
-        if killed and number % 3 == 0 and (target.parent / "x.h5.parts" / "run.json").exists():
+        if killed and number % 3 == 0 and has_head(target.parent / "x.h5.parts"):
             in_child(server, resume, target, ("delay", 0), seconds=chooser.uniform(0.0, seconds / 2))
             tally.add("SIGKILL at a random time of a resume", "recovered")
         assert_info_has_words(target)
