@@ -142,7 +142,7 @@ def test_a_small_file_system(
             assert differences(content(target), stage.whole) == []
             tally.add("small file system", "detected", "recovered")
             target.unlink()
-        assert list(target.parent.iterdir()) == []
+        assert list(target.parent.iterdir()) == [], (size, answer, list(parts_path(target).iterdir()))
     assert codes.count(1) >= 2
     assert codes.count(2) >= 2
     assert BLOCK_ROWS < ROWS
