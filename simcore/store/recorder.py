@@ -102,14 +102,14 @@ class Recorder:
         return block
 
     def check_room(self, bytes_per_row: float) -> None:
-        """Refuse, the first time, a run that the disk has no room for.
+        """Refuse a run that the disk has no room for; whoever was let through once is not asked again.
 
         It takes the shards of what is not safe yet, and the file of all that is not in it yet.
         """
         if self.parts is not None and self._check_room:
-            self._check_room = False
             shards = max(0, self.writer.replicates - self.safe_rows)
             refuse_without_room(self.parts.target, (shards + self.writer.replicates - self.rows) * bytes_per_row)
+            self._check_room = False
 
     def write_theta(self, first: int, values: NDArray[np.float64]) -> None:
         """See `Writer.write_theta`."""

@@ -6,6 +6,7 @@ import json
 import os
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from simcore.store.heads import Head, read_head, text_checksum
 from simcore.store.lock import holder_of
 from simcore.store.partial_file import PartialFile
 from simcore.store.parts import Parts, damaged_shards, look_at_unfinished
+from simcore.store.recorder import Recorder
 from simcore.store.shards import write_shard
 from simcore.store.target import parts_path
 
@@ -416,3 +418,22 @@ def test_looking_at_an_unfinished_run_changes_nothing(target: Path) -> None:
     assert left is not None
     assert (left.writer, left.shards) == ("", 2)
     assert {path.name: path.stat().st_mtime_ns for path in parts.folder.iterdir()} == before
+
+
+def test_a_run_without_room_is_refused_as_often_as_it_asks(target: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second block may be on its way to the disk when the first one is refused; neither leaves anything there."""
+    parts = begun(target)
+    committed: list[int] = []
+    writer: Any = SimpleNamespace(replicates=10_000, rows=0, commit=lambda each: committed.append(each.first_row))
+    recorder = Recorder(writer, ROWS_ID, parts, check_room=True)
+    monkeypatch.setattr("simcore.store.target.free_bytes", lambda _: 1)
+    for first in (0, 4096):
+        with pytest.raises(ResultsError, match=r"x\.h5: needs about .* 1 B are free"):
+            recorder.commit(make_block(first))
+    assert (parts.safe, parts.shard_paths(), committed) == ({}, [], [])
+    monkeypatch.setattr("simcore.store.target.free_bytes", lambda _: 2**40)
+    recorder.commit(make_block(0))
+    monkeypatch.setattr("simcore.store.target.free_bytes", lambda _: 1)
+    recorder.commit(make_block(4096))
+    assert committed == [0, 4096]
+    parts.close(remove=True)
