@@ -240,7 +240,8 @@ class Session:
         under_way.tasks = running
         if under_way.block is None:
             return
-        if under_way.encoding is not None and under_way.encoding.done():
+        # It may have been encoded, and sent to the disk, since this was last looked at.
+        if under_way.recording is not None or (under_way.encoding is not None and under_way.encoding.done()):
             self.used.append(under_way.block)
             under_way.block = None
         elif under_way.computed and under_way.encoding is None:

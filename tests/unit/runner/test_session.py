@@ -233,8 +233,8 @@ def test_the_number_of_blocks_under_way_is_bounded(threads: int, tiny: Scenario,
     monkeypatch.setattr(session, "new_block", counting(1, session.new_block))
     monkeypatch.setattr(session, "encode", counting(-1, session.encode, delay=0.2))
     simcore.run(tiny, replicates=9 * BLOCK_ROWS, seed=seed, threads=threads).close()
+    assert len(under_way) == 1 + 2 * 9, "a block was encoded twice"
     assert under_way[-1] == 0
-    assert len(under_way) == 1 + 2 * 9
     assert 1 < max(under_way) <= most_blocks(threads)
 
 
