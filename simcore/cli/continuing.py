@@ -113,8 +113,9 @@ def _replicates_of(file: Path) -> int:
     from simcore.runner.unfinished import head_of
     from simcore.store import open_results
     from simcore.store.heads import read_head
-    from simcore.store.target import parts_path
+    from simcore.store.target import parts_path, real_target
 
+    file = real_target(file)
     head = read_head(file)
     if head is not None:
         return head.replicates

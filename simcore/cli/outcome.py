@@ -198,7 +198,9 @@ def _mention_unfinished(results: Results, target: Path) -> None:
     """Say what else is there of the run: a longer one that was begun, or is being written now."""
     from simcore.cli.describing import longer_run
     from simcore.store.parts import look_at_unfinished
+    from simcore.store.target import real_target
 
+    target = real_target(target)
     unfinished = look_at_unfinished(target)
     if unfinished is not None:
         talk(f"note: {longer_run(results, target, unfinished)}")

@@ -144,10 +144,11 @@ def run_prepared(
     parts = Parts(target)
     somebodys = False
     try:
-        somebodys = parts.read_head() is not None or bool(parts.shard_paths())
-        if parts.read_head() is None:
+        begun = parts.read_head() is not None
+        somebodys = begun or bool(parts.shard_paths())
+        if not begun:
             parts.refuse_without_head()
-        if somebodys or os.path.lexists(target):
+        if begun or os.path.lexists(target):
             raise ResultsError(f"{target}: appeared just now; another process was at it")
         parts.clear()  # what is left where a process died before it wrote what it was about
         parts.write_head(prepared.head)

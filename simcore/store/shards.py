@@ -9,7 +9,7 @@ its end. It is no HDF5 file, so that nothing but appending bytes can go wrong, a
     the chunks of all blocks, one after another, as they will be in the results file
     XXH3 (128 bits) of everything before, 16 bytes
 
-The header names the *rows* that the shard belongs to (`simcore.runner.request.RunRequest.rows_id`): two runs with the
+The header names the *rows* that the shard belongs to (`simcore.runner.identity.rows_id`): two runs with the
 same name have the same numbers in every replicate that both hold, so a left-over of another run is never taken for one
 of this.
 """
