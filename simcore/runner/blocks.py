@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import operator
 import threading
 import time
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -101,7 +102,7 @@ class SliceReport:
 
     def __add__(self, other: SliceReport) -> SliceReport:
         """Return the sum of both."""
-        return SliceReport(*(own + more for own, more in zip(astuple(self), astuple(other), strict=True)))
+        return SliceReport(*map(operator.add, vars(self).values(), vars(other).values()))
 
 
 NOTHING = SliceReport(0, 0, 0)

@@ -14,6 +14,7 @@ little-endian:
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -129,21 +130,20 @@ def encode_block(
     if rows == 0 or any(len(values) != rows for values in identifiers.values()):
         raise ValueError(f"identifiers must be of one length above 0, not {[len(v) for v in identifiers.values()]}")
 
-    stored = {
-        variable.name: _stored_counts(layout, variable, counts[variable.name], rows) for variable in layout.variables
-    }
-    totals = {name: _total(name, values) for name, values in stored.items()}
+    stored, totals = {}, {}
+    for variable in layout.variables:
+        name = variable.name
+        stored[name], largest = _stored_counts(layout, variable, counts[name], rows)
+        totals[name] = _total(name, stored[name], largest)
 
     chunks: list[Chunk] = []
     replicate = np.arange(first_row, first_row + rows, dtype="<i8")
     for name, column in {REPLICATE: replicate, **identifiers}.items():
         chunks += _encode_rows(name, first_row, (), column)
     for variable in layout.variables:
-        shape = layout.sizes(variable.strata)
-        values = stored[variable.name]
-        for slot in range(values.shape[0]):
-            stratum = tuple(int(index) for index in np.unravel_index(slot, shape)) if shape else ()
-            chunks += _encode_rows(variable.name, first_row, stratum, values[slot])
+        strata = itertools.product(*(range(size) for size in layout.sizes(variable.strata)))
+        for stratum, values in zip(strata, stored[variable.name], strict=True):
+            chunks += _encode_rows(variable.name, first_row, stratum, values)
     for name, total in totals.items():
         chunks += _encode_rows(f"{TOTALS}/{name}", first_row, (), total)
     if theta is not None:
@@ -228,23 +228,23 @@ def _encode_rows(path: str, first_row: int, stratum: tuple[int, ...], values: ND
     return chunks
 
 
-def _stored_counts(layout: Layout, variable: Variable, values: NDArray[Any], rows: int) -> NDArray[Any]:
-    """Check the counts of one variable and give them their stored type."""
+def _stored_counts(layout: Layout, variable: Variable, values: NDArray[Any], rows: int) -> tuple[NDArray[Any], int]:
+    """Check the counts of one variable and give them their stored type; return them and the largest."""
     expected = (layout.slots(variable), rows, *layout.sizes(variable.trailing))
     if values.shape != expected:
         raise ValueError(f"counts of '{variable.name}' have shape {values.shape}, expected {expected}")
     if not np.issubdtype(values.dtype, np.integer):
         raise TypeError(f"counts of '{variable.name}' are {values.dtype}, not integers")
     stored = np.dtype(variable.dtype).newbyteorder("<")
-    smallest, largest = int(values.min()), int(values.max())
-    if smallest < 0 or largest > np.iinfo(stored).max:
-        wrong = smallest if smallest < 0 else largest
+    # As unsigned numbers negative ones are larger than what any signed type holds: one look over the memory, not two.
+    largest = int(values.view(values.dtype.str.replace("i", "u")).max())
+    if largest > np.iinfo(stored).max:
+        wrong = min(int(values.min()), 0) or int(values.max())
         raise OverflowError(f"'{variable.name}' holds {wrong}: counts must be within 0..{np.iinfo(stored).max}")
-    return np.ascontiguousarray(values, dtype=stored)
+    return np.ascontiguousarray(values, dtype=stored), largest
 
 
-def _total(name: str, values: NDArray[Any]) -> NDArray[np.int64]:
-    largest = int(values.max())
+def _total(name: str, values: NDArray[Any], largest: int) -> NDArray[np.int64]:
     if largest * values.shape[0] > np.iinfo(np.int64).max:
         raise OverflowError(f"the total of '{name}' may pass int64: {values.shape[0]} strata of up to {largest}")
     total: NDArray[np.int64] = values.sum(axis=0, dtype="<i8")

@@ -50,7 +50,7 @@ def _shuffle(values: NDArray[Any]) -> NDArray[np.uint8]:
     # Counts are small: narrowing whole words is vectorised, picking bytes out of them is not.
     narrow = words.astype("<u2")
     for byte in range(used):
-        np.copyto(planes[byte], narrow >> 8 * byte, casting="unsafe")
+        np.copyto(planes[byte], narrow >> 8 * byte if byte else narrow, casting="unsafe")
     planes[used:] = 0
     return planes
 
