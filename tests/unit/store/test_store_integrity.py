@@ -191,9 +191,11 @@ def test_no_bit_of_an_index_entry_changes_a_number(path: Path) -> None:
 # Chunks ---------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("dtype", ["<i4", "<i8", "<u4", "<f8"])
-def test_chunks_are_what_the_filters_of_hdf5_make_and_read(tmp_path: Path, dtype: str) -> None:
+@pytest.mark.parametrize(("dtype", "noise"), [("<i4", 0), ("<i8", 0), ("<u4", 0), ("<f8", 0), ("<f8", 1)])
+def test_chunks_are_what_the_filters_of_hdf5_make_and_read(tmp_path: Path, dtype: str, noise: int) -> None:
     values = np.random.default_rng(1).integers(0, 5000, size=(CHUNK_ROWS, 3)).astype(dtype)
+    if noise:
+        values += np.random.default_rng(2).random(values.shape)
     np.testing.assert_array_equal(decode_chunk(encode_chunk(values), values.dtype, values.size), values.reshape(-1))
     with h5py.File(tmp_path / "x.h5", "w") as file:
         options = {"chunks": values.shape, "shuffle": True, "compression": "gzip"}
@@ -214,6 +216,29 @@ def test_bytes_are_shuffled_the_same_however_large_the_values(dtype: str, larges
     values = np.array([0, largest // 3, largest, 1, 0, largest // 2 + 1, largest]).astype(dtype)
     plain = values.view(np.uint8).reshape(values.size, -1).T.tobytes()
     assert zlib.decompress(encode_chunk(values)) == plain
+
+
+@pytest.mark.parametrize("size", [40, 64, 9362, 9363, CHUNK_ROWS])
+def test_noise_is_stored_as_it_is_and_checked_like_everything(size: int) -> None:
+    """Seven of eight bytes of drawn parameters, in stored blocks of at most 65,535 bytes: 9,362 values."""
+    values = np.random.default_rng(1).lognormal(size=size)
+    encoded = encode_chunk(values)
+    assert zlib.decompress(encoded) == values.view(np.uint8).reshape(size, 8).T.tobytes()
+    assert (values.view(np.uint8).reshape(size, 8).T[:7].tobytes()[:30] in encoded) == (size >= 64)
+    assert len(encoded) < 8 * size
+    for place in np.random.default_rng(2).integers(0, len(encoded), 200):
+        damaged = bytearray(encoded)
+        damaged[place] ^= 1 << int(place) % 8
+        try:
+            found = decode_chunk(bytes(damaged), values.dtype, size)
+        except ValueError:
+            continue
+        np.testing.assert_array_equal(found, values)  # the two bytes before the stream, and bits nobody reads
+
+
+def test_repeated_values_are_no_noise() -> None:
+    for values in (np.full(CHUNK_ROWS, 0.1), np.arange(CHUNK_ROWS) % 3 / 7):
+        assert len(encode_chunk(values)) < 8 * CHUNK_ROWS / 10
 
 
 def test_chunks_of_the_wrong_size_are_refused_without_taking_memory() -> None:

@@ -26,6 +26,7 @@ from simcore.store import (
     encode_block,
     open_results,
 )
+from simcore.store.blocks import decode_totals
 
 from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed, write
 
@@ -254,6 +255,19 @@ def test_blocks_must_fit_the_layout() -> None:
         _block({**counts, "reached": counts["reached"] * 1.0})
     with pytest.raises(ValueError, match="one length above 0"):
         _block({name: values[:, :0] for name, values in counts.items()})
+
+
+@pytest.mark.parametrize("largest", [(2**31 - 1) // 3, (2**31 - 1) // 3 + 1, 2**31 - 1])
+def test_totals_are_exact_on_both_sides_of_what_the_counts_type_holds(largest: int) -> None:
+    layout = Layout((POINT,), (Variable("small", ("point",)),))
+    counts = np.full((3, CHUNK_ROWS), largest)
+    block = encode_block(
+        layout,
+        {"small": counts},
+        first_row=0,
+        **dict.fromkeys(("theta_id", "replicate_id", "shared_id"), np.arange(CHUNK_ROWS)),
+    )
+    assert (decode_totals(layout, block, "small") == 3 * largest).all()
 
 
 def test_nothing_wraps() -> None:
