@@ -11,6 +11,7 @@ import typer
 from simcore.cli.arguments import Dask, Nested, Quiet, Threads, fitting_sets, read_count, read_nested, read_workers
 from simcore.cli.figures import whole
 from simcore.cli.outcome import carry_out
+from simcore.cli.terminal import talk
 from simcore.cli.waiting import say_if_cold
 from simcore.errors import ResultsError, UserError
 
@@ -67,6 +68,9 @@ def extend_verb(
     dask: Dask = None,
     repair: Repair = False,
     other_environment: OtherEnvironment = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Forecast time and disk from the file itself; write nothing.")
+    ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> int:
@@ -88,6 +92,8 @@ def extend_verb(
     asked = outer * inner
     if asked < held:
         raise UserError(f"{file}: holds {held} replicates, asked for {asked}: nothing is taken away")
+    if dry_run:
+        return _forecast(file, asked)
     if not quiet:
         say_if_cold()
     opening = f"{file}: from {whole(held)} to {whole(asked)} replicates"
@@ -97,6 +103,22 @@ def extend_verb(
         return simcore.extend(file, **design_arguments, **options, progress=progress, command_line=command_line())
 
     return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose, opening=opening, checked=True)
+
+
+def _forecast(file: Path, asked: int) -> int:
+    """Say what a longer run would need."""
+    from simcore.cli.forecast import forecast_longer, show_longer_forecast
+    from simcore.store import open_results
+    from simcore.store.heads import read_head
+    from simcore.store.target import parts_path, real_target
+
+    target = real_target(file)
+    with open_results(target) as results:
+        forecast = forecast_longer(results, target.stat().st_size, asked)
+    if read_head(target) is not None:
+        talk(f"{parts_path(target)}: an extension was begun; what is finished of it is not counted here")
+    show_longer_forecast(forecast, target)
+    return 0
 
 
 def _options(

@@ -1,4 +1,7 @@
-"""`simcore run --dry-run`: how long a run would take and how much disk it would fill, from a small pilot in memory."""
+"""`--dry-run`: how long a run would take and how much disk it would fill.
+
+A new run is forecast from a small pilot in memory, a longer one from the file that it begins with.
+"""
 
 from __future__ import annotations
 
@@ -45,6 +48,33 @@ class Forecast:
     agents_rate: float
     seconds: float
     bytes: float
+
+
+@dataclass(frozen=True)
+class LongerForecast:
+    """What a longer run would need, going by the finished one.
+
+    Attributes
+    ----------
+    held, asked : int
+        Replicates that are there, and of the longer run.
+    seconds : float
+        Of what is new, as fast as the file was made.
+    threads : int
+        By how many threads that was, the last time; 0 if the file does not say.
+    bytes_now, bytes : float
+        Of the file and of the longer one.
+    room : float
+        Bytes that must be free: the shards of what is new, and the longer file beside the present one.
+    """
+
+    held: int
+    asked: int
+    seconds: float
+    threads: int
+    bytes_now: int
+    bytes: float
+    room: float
 
 
 def _pilot_design(rows: int, outer: int, inner: int) -> dict[str, Any]:
@@ -102,3 +132,44 @@ def show_forecast(forecast: Forecast, output: Path, outer: int, inner: int, seed
     if os.path.lexists(output):
         talk(f"warning: {output}: exists; a run would accept it only if it holds this very run")
     refuse_without_room(output, 2 * forecast.bytes)
+
+
+def forecast_longer(results: Results, size_now: int, asked: int) -> LongerForecast:
+    """Extrapolate from a finished file.
+
+    Parameters
+    ----------
+    results : Results
+    size_now : int
+        Of the file [bytes].
+    asked : int
+        Replicates of the longer run, not fewer than there are.
+    """
+    held = results.replicates
+    more = asked - held
+    per_row = sum(dataset.stored for dataset in stored_datasets(results) if dataset.grows) / held
+    longer = size_now + per_row * more
+    seconds = float(results.attributes["wall_seconds"]) * more / held
+    threads = int(results.attributes.get("threads", 0))
+    return LongerForecast(held, asked, seconds, threads, size_now, longer, longer + per_row * more)
+
+
+def show_longer_forecast(forecast: LongerForecast, file: Path) -> None:
+    """Print what a longer run would need; ResultsError if the disk has not the room for it."""
+    heading("Forecast (nothing was written)")
+    if forecast.asked == forecast.held:
+        show(pairs({"replicates": f"{whole(forecast.held)} are there already, nothing to compute"}))
+        return
+    by = {0: "", 1: " (one thread)"}.get(forecast.threads, f" ({whole(forecast.threads)} threads)")
+    now, then, room, free = (size(n) for n in (forecast.bytes_now, forecast.bytes, forecast.room, free_bytes(file)))
+    show(
+        pairs(
+            {
+                "replicates": f"from {whole(forecast.held)} to {whole(forecast.asked)}",
+                "time": f"{duration(forecast.seconds)}, as fast as the file was made{by}",
+                "disk": f"{then} in {file} ({now} now); {room} more while it runs, for the finished blocks and the "
+                f"file that is made of them; {free} are free",
+            }
+        )
+    )
+    refuse_without_room(file, forecast.room)

@@ -12,6 +12,7 @@ import h5py
 import pytest
 
 import simcore as api
+from simcore.cli.forecast import forecast_longer
 from simcore.cli.interruption import Interruption, StoppedAtOnce
 from simcore.runner import Progress, session, unfinished
 from simcore.runner.blocks import BLOCK_ROWS
@@ -105,6 +106,9 @@ def test_a_killed_extension_is_not_forgotten(simcore: Call, scenario: Scenario, 
     begun = json.loads(simcore("info", "x.h5", "--json", "--verify").stdout)["unfinished"]
     assert (begun["status"], begun["safe_replicates"], begun["verified"]) == ("unfinished", safe, True)
     assert note in simcore(*RUN, "-n", str(LONG)).stderr
+    forecast = simcore("extend", "x.h5", "-n", str(9 * BLOCK_ROWS), "--dry-run")
+    assert forecast.exit_code == 0
+    assert "x.h5.parts: an extension was begun" in forecast.stderr
 
     shard = next(iter(parts_path(TARGET).glob("shard-*")))
     shard.write_bytes(shard.read_bytes()[:-1])
@@ -310,6 +314,42 @@ def test_a_disk_without_room(simcore: Call, folder: Path, monkeypatch: pytest.Mo
     assert "48.8 KiB are free" in refusal
     assert "resume" not in refusal
     assert list(folder.iterdir()) == []
+
+
+def test_a_longer_run_is_forecast_from_the_file(simcore: Call, folder: Path, scenario: Scenario) -> None:
+    with api.run(scenario, replicates=LONG, seed=3, output=TARGET) as results:
+        took = float(results.attributes["wall_seconds"])
+    before = snapshot(folder)
+    with api.open_results(TARGET) as results:
+        forecast = forecast_longer(results, TARGET.stat().st_size, 3 * LONG)
+    assert forecast.seconds == pytest.approx(2 * took)
+    done = simcore("extend", "x.h5", "-n", str(3 * LONG), "--dry-run", "-q")
+    assert (done.exit_code, done.stderr) == (0, "")
+    for words in ("nothing was written", f"from {LONG:,} to {3 * LONG:,}", "as fast as the file was made", "are free"):
+        assert words in " ".join(done.stdout.split())
+    done = simcore("extend", "x.h5", "-n", str(LONG), "--dry-run")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert f"{LONG:,} are there already, nothing to compute" in done.stdout
+    assert "holds" in error(simcore("extend", "x.h5", "-n", "5", "--dry-run"))
+    assert snapshot(folder) == before
+    api.extend(TARGET, replicates=3 * LONG).close()
+    assert forecast.bytes == pytest.approx(TARGET.stat().st_size, rel=0.02)
+    shards = forecast.bytes - forecast.bytes_now
+    assert forecast.room == pytest.approx(forecast.bytes + shards)
+
+
+def test_a_longer_run_without_room_is_refused_by_its_forecast(
+    simcore: Call, results_file: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(results_file, TARGET)
+    before = snapshot(folder)
+    monkeypatch.setattr("simcore.store.target.free_bytes", lambda _: 50_000)
+    done = simcore("extend", "x.h5", "-n", "1e9", "--dry-run")
+    assert done.exit_code == 2
+    assert "Forecast (nothing was written)" in done.stdout
+    assert done.stderr.startswith("error: x.h5: needs about ")
+    assert done.stderr.count("\n") == 1
+    assert snapshot(folder) == before
 
 
 def test_an_extension_without_room_leaves_the_file(
