@@ -14,8 +14,8 @@ RFC 1951, 3.2.4), under its Adler-32 like everything else: a chunk takes half th
 
 from __future__ import annotations
 
-import struct
 import threading
+import zlib
 from typing import Any, Final
 
 import numpy as np
@@ -24,10 +24,6 @@ from numpy.typing import NDArray
 
 LEVEL: Final = 1  # of ISA-L: levels 2 and 3 cost time and gain nothing on counts
 _CONTAINER: Final = b"\x78\x01"  # of zlib (RFC 1950): deflate, a window of 32 KiB
-_MOST_STORED: Final = 2**16 - 1  # bytes of a block of type 0
-_STORED_HEAD: Final = struct.Struct(
-    "<BHH"
-)  # type 0, not the last block; its length, and that again with all bits turned
 _NOISY_PLANES: Final = 7  # of a float64
 _LOOKED_AT: Final = 64  # bytes of the lowest plane; of so many random ones 57 are different,
 _DIFFERENT: Final = 40  # and practically never fewer than these
@@ -53,13 +49,14 @@ def encode_chunk(values: NDArray[Any]) -> bytes:
 
 def _deflate_noise(planes: NDArray[np.uint8]) -> bytes:
     """Return the zlib stream of float64 planes [8, n]: all but the highest stored, that one compressed."""
-    noise = planes[:_NOISY_PLANES].reshape(-1).data
-    pieces: list[Any] = [_CONTAINER]
-    for start in range(0, len(noise), _MOST_STORED):
-        piece = noise[start : start + _MOST_STORED]
-        pieces += [_STORED_HEAD.pack(0, len(piece), len(piece) ^ 0xFFFF), piece]
-    pieces.append(isal_zlib.compress(planes[_NOISY_PLANES:], LEVEL, -isal_zlib.MAX_WBITS))
-    pieces.append(isal_zlib.adler32(planes).to_bytes(4, "big"))
+    stored = zlib.compressobj(0, zlib.DEFLATED, -zlib.MAX_WBITS)  # level 0: stored blocks
+    pieces = [
+        _CONTAINER,
+        stored.compress(planes[:_NOISY_PLANES].data),
+        stored.flush(zlib.Z_SYNC_FLUSH),  # ends at a byte, and is not the end of the stream
+        isal_zlib.compress(planes[_NOISY_PLANES:], LEVEL, -isal_zlib.MAX_WBITS),
+        isal_zlib.adler32(planes).to_bytes(4, "big"),
+    ]
     return b"".join(pieces)
 
 
