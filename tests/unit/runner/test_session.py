@@ -238,6 +238,27 @@ def test_the_number_of_blocks_under_way_is_bounded(threads: int, tiny: Scenario,
     assert 1 < max(under_way) <= most_blocks(threads)
 
 
+def test_no_block_is_encoded_twice(tiny: Scenario, seed: int, monkeypatch: Any) -> None:
+    """Every encoding ends after the calling thread looked for ended tasks and before it looks for encoded blocks."""
+    encoded: list[int] = []
+    encode, hand_out = session.encode, session.Session._hand_out
+
+    def counted(work: Work, block: Block, *rest: Any) -> Any:
+        encoded.append(block.first)
+        return encode(work, block, *rest)
+
+    def late(self: session.Session) -> None:
+        hand_out(self)
+        for under_way in self.under_way:
+            if under_way.encoding is not None:
+                under_way.encoding.result()
+
+    monkeypatch.setattr(session, "encode", counted)
+    monkeypatch.setattr(session.Session, "_hand_out", late)
+    simcore.run(tiny, replicates=4 * BLOCK_ROWS, seed=seed, threads=2).close()
+    assert sorted(encoded) == [first * BLOCK_ROWS for first in range(4)]
+
+
 def test_blocks_that_wait_for_the_disk_are_bounded(tiny: Scenario, seed: int, monkeypatch: Any) -> None:
     """Writing is made slower than computing."""
     encoded: list[int] = [0]
