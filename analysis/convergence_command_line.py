@@ -45,14 +45,14 @@ def convergence(
 
 
 def _show(found: Convergence) -> None:
-    from analysis.summaries import STATEMENT
+    from analysis.summaries import STATEMENT, scenario_words
     from simcore.cli.figures import whole
     from simcore.cli.terminal import heading, show, table
 
     header = found.header
     outer, inner = header["nested"]
     units = f" ({whole(outer)} parameter sets x {whole(inner)})" if inner > 1 else ""
-    heading(f"{header.get('scenario_name', '?')}: convergence over {whole(header['replicates'])} replicates{units}")
+    heading(f"{scenario_words(header)}: convergence over {whole(header['replicates'])} replicates{units}")
     columns = [
         "quantity",
         "statistic",

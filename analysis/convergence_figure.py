@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from analysis.figures import save_figure
-from analysis.summaries import STATEMENT
+from analysis.summaries import STATEMENT, scenario_words
 from simcore.errors import UserError
 
 if TYPE_CHECKING:
@@ -61,8 +61,8 @@ def convergence_curves(found: Convergence) -> Figure:
     style: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "va": "top"}
     figure.text(0.02, 1.0 - 0.15 / height, "\n".join(title), parse_math=False, **style)
     source = (
-        "Bands: two Monte Carlo standard errors to both sides; they begin where the replicates are enough for one. "
-        f"Source: simcore, scenario {header.get('scenario_name', '?')},\ndigest "
+        "Bands: two Monte Carlo standard errors to both sides; they begin where the replicates are enough for one.\n"
+        f"Source: simcore, scenario {scenario_words(header, longest=40)}, digest "
         f"{str(header.get('scenario_digest', '?'))[:12]}, seed {header.get('seed', '?')}, "
         f"{header['replicates']:,} replicates."
     )

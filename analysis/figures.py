@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.number_format import HIDDEN, SMALL_CELL, is_small, show_estimate, show_interval
 from analysis.quantity import Quantity, percent
-from analysis.summaries import STATEMENT
+from analysis.summaries import STATEMENT, scenario_words
 from simcore.cli.terminal import one_line, visible
 from simcore.errors import UserError
 
@@ -284,7 +284,7 @@ def _write_around(ax: Axes, summary: Summary, *, exact: bool) -> None:
     outer, inner = header["nested"]
     nested = f" (nested: {outer:,} parameter sets x {inner:,})" if inner > 1 else ""
     source = (
-        f"Source: simcore, scenario {header.get('scenario_name', '?')}, "
+        f"Source: simcore, scenario {scenario_words(header, longest=40)}, "
         f"digest {str(header.get('scenario_digest', '?'))[:12]}, cohort of {header.get('cohort_year', '?')}, "
         f"seed {header.get('seed', '?')}, engine {header.get('engine', '?')}, "
         f"{header['replicates']:,} replicates{nested}."

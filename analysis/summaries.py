@@ -33,6 +33,7 @@ _HEADER = (
     "scenario_name",
     "scenario_title",
     "scenario_digest",
+    "scenario_settings",
     "cohort_year",
     "definition",
     "seed",
@@ -46,6 +47,23 @@ _HEADER = (
 )
 _SINGLE = "median and quantiles of type 7; standard errors from independent replicates (binomial order statistics)"
 _NESTED = "median and quantiles of type 7; standard errors from parameter sets as clusters (Woodruff 1952)"
+
+
+def scenario_words(header: Mapping[str, Any], *, longest: int = 200) -> str:
+    """Return the name of a scenario and what was set on top of it: ``phase1 with transit.attempt_cap=3``.
+
+    Parameters
+    ----------
+    header : mapping
+        Root attributes of the results file.
+    longest : int
+        Characters; of a longer text only how many settings there were.
+    """
+    name, settings = str(header.get("scenario_name", "?")), str(header.get("scenario_settings", "")).splitlines()
+    if not settings:
+        return name
+    words = f"{name} with {', '.join(settings)}"
+    return words if len(words) <= longest else f"{name} with {len(settings)} setting{'s' * (len(settings) > 1)}"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from analysis.number_format import HIDDEN, MISSING, is_small, share, show_error, show_estimate, show_interval
 from analysis.quantity import Quantity, percent
-from analysis.summaries import STATEMENT
+from analysis.summaries import STATEMENT, scenario_words
 from simcore.cli.terminal import visible
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ def header_lines(summary: Summary) -> Iterator[Text]:
     header = summary.header
     yield _text(header.get("scenario_title", ""), "bold")
     parts = [
-        f"scenario {header.get('scenario_name', '?')}",
+        f"scenario {scenario_words(header)}",
         f"cohort of {header.get('cohort_year', '?')}",
         f"seed {header.get('seed', '?')}",
         f"engine {header.get('engine', '?')} ({header.get('walker', '?')})",

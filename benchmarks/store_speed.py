@@ -1,13 +1,17 @@
 """What storing costs: the same run into a file and computed for nothing, alternating, and what it writes per second.
 
+*Stored* is a whole run, from compiling the scenario to the opened file with nothing left beside it.
 *Computed* means that every count and parameter set is made, in the same slices by as many threads, and thrown away:
-nothing is added up, hashed, compressed or written.
+nothing is added up, hashed, compressed or written. Half of it is computed before the stored run and half after, so that
+a machine that gets faster or slower meanwhile does so for both.
 """
 
 from __future__ import annotations
 
+import argparse
 import itertools
 import math
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -19,12 +23,17 @@ from typing import TypedDict
 import numpy as np
 
 import simcore
+from benchmarks.machine import describe, machine_line
 from benchmarks.simcore_engines import stored_run
 from benchmarks.timing import Spread
-from simcore.runner.blocks import BLOCK_ROWS, SliceReport, Work, new_block, simulate_slice, slices
+from simcore.runner.blocks import BLOCK_ROWS, Block, SliceReport, Work, new_block, simulate_slice, slices
 from simcore.runner.request import RunRequest, prepare
 from simcore.runner.threads import checked_threads
 from simcore.uncertainty.design import Design
+
+SEED = 20050101
+WARM_UP = 16 * BLOCK_ROWS
+"""Replicates of a run that is not timed: kernels are compiled and memory is taken in it."""
 
 
 class StoreResult(TypedDict):
@@ -49,12 +58,16 @@ def _counts_bytes(results: simcore.Results) -> int:
     )
 
 
-def compute_alone(work: Work, threads: int) -> None:
-    """Compute every block of a run and keep none: two at a time, so that no thread waits for the end of one."""
-    blocks = [new_block(work, 0, keep_theta=True) for _ in range(2)]
+def compute_alone(work: Work, threads: int, start: int, stop: int) -> float:
+    """Compute the blocks of a range of rows and keep none; return the seconds.
+
+    Two at a time, so that no thread waits for the end of one.
+    """
+    began = time.perf_counter()
+    blocks: list[Block | None] = [None, None]
     under_way: list[list[Future[SliceReport]]] = [[], []]
     with ThreadPoolExecutor(threads) as pool:
-        for number, first in enumerate(range(0, work.design.replicates, BLOCK_ROWS)):
+        for number, first in enumerate(range(start, stop, BLOCK_ROWS)):
             tasks = under_way[number % 2]
             for task in tasks:
                 task.result()
@@ -62,6 +75,7 @@ def compute_alone(work: Work, threads: int) -> None:
             tasks[:] = [pool.submit(simulate_slice, work, block, *place) for place in slices(block, threads)]
         for task in itertools.chain(*under_way):
             task.result()
+    return time.perf_counter() - began
 
 
 def time_store(
@@ -72,23 +86,23 @@ def time_store(
     model = simcore.compile_model(scenario)
     work = prepare(RunRequest(scenario, Design(replicates), seed, "agent", "collapsed", None, False, True)).work
     threads = checked_threads(None)
+    middle_row = min(replicates, -(-replicates // (2 * BLOCK_ROWS)) * BLOCK_ROWS)
     stored: list[float] = []
     computed: list[float] = []
     with tempfile.TemporaryDirectory(dir=folder, prefix="bench-") as place:
-        for turn in range(rounds + 1):
+        path = Path(place) / "results.h5"
+        with stored_run(model, min(replicates, WARM_UP), seed, path):
+            path.unlink()
+        for turn in range(1, rounds + 1):
             report(f"round {turn} of {rounds}")
-            path = Path(place) / f"{turn}.h5"
+            seconds = compute_alone(work, threads, 0, middle_row)
             began = time.perf_counter()
             with stored_run(model, replicates, seed, path) as results:
-                between = time.perf_counter()
+                stored.append(time.perf_counter() - began)
                 raw = _counts_bytes(results) * replicates
             size = path.stat().st_size
             path.unlink()
-            again = time.perf_counter()
-            compute_alone(work, threads)
-            if turn > 0:
-                stored.append(between - began)
-                computed.append(time.perf_counter() - again)
+            computed.append(seconds + compute_alone(work, threads, middle_row, replicates))
     middle = Spread.of(stored).median
     return {
         "replicates": replicates,
@@ -100,3 +114,22 @@ def time_store(
         "file_bytes_per_second": size / middle,
         "counts_bytes_per_second": raw / middle,
     }
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.store_speed", description=__doc__.splitlines()[0])
+    parser.add_argument("--replicates", type=int, default=1_000_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--folder", type=Path, default=Path(), help="where the file is written, and removed again")
+    chosen = parser.parse_args(arguments)
+    print(machine_line(describe()))
+    found = time_store(chosen.folder, replicates=chosen.replicates, rounds=chosen.rounds, seed=SEED, report=print)
+    for name in ("stored_seconds", "computed_seconds", "overhead"):
+        print(f"{name:17s} {found[name]['median']:8.3f}, {found[name]['low']:.3f} to {found[name]['high']:.3f}")
+    print(f"{'file':17s} {found['file_bytes'] / 1e6:,.0f} MB, {found['file_bytes_per_second'] / 1e6:,.1f} MB/s")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -28,6 +28,7 @@ _PASSED_ON = (
     "scenario_name",
     "scenario_title",
     "scenario_digest",
+    "scenario_settings",
     "cohort_year",
     "definition",
     "seed",
@@ -41,6 +42,10 @@ _PASSED_ON = (
     "frequent_event_share",
     "started_utc",
     "finished_utc",
+    "simcore",
+    "git_commit",
+    "git_dirty",
+    "description_checksum",
 )
 
 COUNT_COLUMNS = {

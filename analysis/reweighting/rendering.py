@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from analysis.difference.rendering import distribution_text
 from analysis.number_format import HIDDEN, is_small, show_error, show_estimate, show_interval
 from analysis.quantity import Quantity, percent
-from analysis.summaries import STATEMENT, Summary
+from analysis.summaries import STATEMENT, Summary, scenario_words
 from simcore.cli.figures import figure, whole
 from simcore.cli.terminal import heading, show, table
 
@@ -24,7 +24,7 @@ _BRIEFLY = ("trafficked", "bound", "arrived", "arrival_fraction")
 def show_reweighted(weights: Weights, before: Summary, after: Summary, *, exact: bool = False) -> None:
     """Print what changed, how far the stored sets carry, and the funnel before and after."""
     header = before.header
-    heading(f"{header.get('scenario_name', '?')}, re-weighted without a new run")
+    heading(f"{scenario_words(header)}, re-weighted without a new run")
     show(f"Counted as trafficked: {' '.join(str(header.get('definition', '?')).split())}", STATEMENT, "")
     if weights.changed:
         rows = [[c["name"], distribution_text(c["before"]), distribution_text(c["after"])] for c in weights.changed]

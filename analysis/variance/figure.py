@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from analysis.figures import axes_of_rows, save_figure
 from analysis.quantity import percent
-from analysis.summaries import STATEMENT
+from analysis.summaries import STATEMENT, scenario_words
 from analysis.variance.parts import (
     CHANCE,
     INDIVIDUAL,
@@ -156,7 +156,7 @@ def _write_around(ax: Axes, split: VarianceSplit) -> None:
     lines = (
         f"Whisker and number: share of all parameters{_included(split)}, with its "
         f"{percent(split.level)} % interval (bootstrap over {split.parameter_sets:,} parameter sets).\n"
-        f"Source: simcore, scenario {header.get('scenario_name', '?')}, digest "
+        f"Source: simcore, scenario {scenario_words(header, longest=40)}, digest "
         f"{str(header.get('scenario_digest', '?'))[:12]}, seed {header.get('seed', '?')}, "
         f"{outer:,} parameter sets x {inner:,}."
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from analysis.narrow_tables import show_table
 from analysis.number_format import significant
 from analysis.quantity import percent
-from analysis.summaries import STATEMENT
+from analysis.summaries import STATEMENT, scenario_words
 from analysis.variance.parts import (
     CHANCE,
     INDIVIDUAL,
@@ -71,7 +71,7 @@ def output_name(output: OutputSplit) -> str:
 def print_split(split: VarianceSplit, sizes: Sequence[InnerSize] | None = None, costs: Costs | None = None) -> None:
     """Print a split, and the inner sizes of a nested run."""
     header = split.header
-    heading(f"{header.get('scenario_name', '?')}: where the variance comes from")
+    heading(f"{scenario_words(header)}: where the variance comes from")
     outer, inner = header["nested"]
     show(
         pairs(

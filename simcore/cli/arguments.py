@@ -79,7 +79,7 @@ Dask = Annotated[
         show_default=False,
     ),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but results, the seed and errors.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but the seed, what was asked for, and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print data as JSON, and nothing else, to stdout.")]
 Seed = Annotated[
     str | None,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,6 +11,7 @@ import typer
 
 from simcore.cli.arguments import Dask, Nested, Quiet, Threads, fitting_sets, read_count, read_nested, read_workers
 from simcore.cli.figures import whole
+from simcore.cli.interruption import Interruption
 from simcore.cli.outcome import carry_out
 from simcore.cli.terminal import talk
 from simcore.cli.waiting import say_if_cold
@@ -69,7 +71,7 @@ def extend_verb(
     repair: Repair = False,
     other_environment: OtherEnvironment = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Forecast time and disk from the file itself; write nothing.")
+        bool, typer.Option("--dry-run", help="Forecast time and disk from a pilot in memory; write nothing.")
     ] = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -92,12 +94,12 @@ def extend_verb(
     asked = outer * inner
     if asked < held:
         raise UserError(f"{file}: holds {held} replicates, asked for {asked}: nothing is taken away")
+    design_arguments: dict[str, Any] = {"replicates": outer} if nested is None else {"nested": (outer, inner)}
     if dry_run:
-        return _forecast(file, asked)
+        return _forecast(file, design_arguments, options["threads"])
     if not quiet:
         say_if_cold()
     opening = f"{file}: from {whole(held)} to {whole(asked)} replicates"
-    design_arguments: dict[str, Any] = {"replicates": outer} if nested is None else {"nested": (outer, inner)}
 
     def simulate(progress: Callable[[Progress], None]) -> Results:
         return simcore.extend(file, **design_arguments, **options, progress=progress, command_line=command_line())
@@ -105,19 +107,34 @@ def extend_verb(
     return carry_out(simulate, file, replicates=asked, quiet=quiet, verbose=verbose, opening=opening, checked=True)
 
 
-def _forecast(file: Path, asked: int) -> int:
+def _forecast(file: Path, design_arguments: dict[str, Any], threads: int | None) -> int:
     """Say what a longer run would need."""
-    from simcore.cli.forecast import forecast_longer, show_longer_forecast
-    from simcore.store import open_results
-    from simcore.store.heads import read_head
-    from simcore.store.target import parts_path, real_target
+    from simcore.cli.forecast import make_forecast, show_longer_forecast
+    from simcore.runner.continuing import request_of_extension
+    from simcore.runner.request import prepare
+    from simcore.runner.run import run_prepared
+    from simcore.runner.threads import checked_threads
+    from simcore.store.parts import look_at_unfinished
+    from simcore.store.target import real_target
+    from simcore.uncertainty.design import make_design
 
     target = real_target(file)
-    with open_results(target) as results:
-        forecast = forecast_longer(results, target.stat().st_size, asked)
-    if read_head(target) is not None:
-        talk(f"{parts_path(target)}: an extension was begun; what is finished of it is not counted here")
-    show_longer_forecast(forecast, target)
+    request, held = request_of_extension(file, **design_arguments)
+    asked = request.design.replicates
+    if asked == held:
+        talk(f"{whole(held)} replicates are there already, nothing to compute")
+        return 0
+    workers = checked_threads(threads)
+    with Interruption(at_once=True) as interruption:
+
+        def simulate(**pilot: Any) -> Results:
+            design = make_design(pilot.get("replicates"), pilot.get("nested"))
+            prepared = prepare(replace(request, design=design), command_line="")
+            return run_prepared(prepared, None, workers, lambda _: interruption.checkpoint())
+
+        forecast = make_forecast(simulate, request.design.outer, request.design.inner)
+    begun = look_at_unfinished(target)
+    show_longer_forecast(forecast, target, held, 0 if begun is None else begun.replicates, asked, request.seed)
     return 0
 
 

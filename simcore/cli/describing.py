@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 # Root attributes by what they tell; whatever is not named here is shown as environment.
 GROUPS = {
-    "Scenario": ("scenario_name", "scenario_title", "definition", "cohort_year", "scenario_digest"),
+    "Scenario": (
+        "scenario_name",
+        "scenario_title",
+        "definition",
+        "cohort_year",
+        "scenario_digest",
+        "scenario_settings",
+    ),
     "Run": (
         "seed",
         "engine",

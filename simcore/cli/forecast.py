@@ -1,6 +1,6 @@
 """`--dry-run`: how long a run would take and how much disk it would fill.
 
-A new run is forecast from a small pilot in memory, a longer one from the file that it begins with.
+Both a new run and a longer one are forecast from a small pilot in memory, so that it is this machine's speed today.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from simcore.cli.figures import duration, figure, size, whole
 from simcore.cli.stored import stored_datasets
 from simcore.cli.terminal import heading, pairs, show, talk
 from simcore.store.layout import CHUNK_ROWS
-from simcore.store.target import free_bytes, refuse_without_room
+from simcore.store.target import free_bytes, parts_path, refuse_without_room
 
 if TYPE_CHECKING:
     from simcore.store import Results
@@ -48,33 +48,6 @@ class Forecast:
     agents_rate: float
     seconds: float
     bytes: float
-
-
-@dataclass(frozen=True)
-class LongerForecast:
-    """What a longer run would need, going by the finished one.
-
-    Attributes
-    ----------
-    held, asked : int
-        Replicates that are there, and of the longer run.
-    seconds : float
-        Of what is new, as fast as the file was made.
-    threads : int
-        By how many threads that was, the last time; 0 if the file does not say.
-    bytes_now, bytes : float
-        Of the file and of the longer one.
-    room : float
-        Bytes that must be free: the shards of what is new, and the longer file beside the present one.
-    """
-
-    held: int
-    asked: int
-    seconds: float
-    threads: int
-    bytes_now: int
-    bytes: float
-    room: float
 
 
 def _pilot_design(rows: int, outer: int, inner: int) -> dict[str, Any]:
@@ -122,10 +95,10 @@ def show_forecast(forecast: Forecast, output: Path, outer: int, inner: int, seed
             {
                 "replicates": f"{whole(outer * inner)}{loop}",
                 "time": duration(forecast.seconds),
-                "rate": f"{figure(forecast.rate)} replicates/s, {figure(forecast.agents_rate / 1e6)} million agents/s",
+                "rate": _rates(forecast),
                 "disk": f"{size(forecast.bytes)} in {output}; {size(2 * forecast.bytes)} while it runs, with the "
                 f"finished blocks that the file is made of; {size(free)} are free",
-                "pilot": f"{whole(forecast.pilot)} replicates in memory, seed {seed}",
+                "pilot": _pilot(forecast, seed),
             }
         )
     )
@@ -134,42 +107,43 @@ def show_forecast(forecast: Forecast, output: Path, outer: int, inner: int, seed
     refuse_without_room(output, 2 * forecast.bytes)
 
 
-def forecast_longer(results: Results, size_now: int, asked: int) -> LongerForecast:
-    """Extrapolate from a finished file.
+def show_longer_forecast(forecast: Forecast, file: Path, held: int, safe: int, asked: int, seed: int) -> None:
+    """Print what making a file longer would need; ResultsError if the disk has not the room for it.
 
     Parameters
     ----------
-    results : Results
-    size_now : int
-        Of the file [bytes].
-    asked : int
-        Replicates of the longer run, not fewer than there are.
+    forecast : Forecast
+        Of the longer run, as if it were computed anew.
+    file : Path
+    held, safe, asked : int
+        Replicates that are in the file, those beside it if this very extension was begun, and of the longer run.
+    seed : int
     """
-    held = results.replicates
-    more = asked - held
-    per_row = sum(dataset.stored for dataset in stored_datasets(results) if dataset.grows) / held
-    longer = size_now + per_row * more
-    seconds = float(results.attributes["wall_seconds"]) * more / held
-    threads = int(results.attributes.get("threads", 0))
-    return LongerForecast(held, asked, seconds, threads, size_now, longer, longer + per_row * more)
-
-
-def show_longer_forecast(forecast: LongerForecast, file: Path) -> None:
-    """Print what a longer run would need; ResultsError if the disk has not the room for it."""
     heading("Forecast (nothing was written)")
-    if forecast.asked == forecast.held:
-        show(pairs({"replicates": f"{whole(forecast.held)} are there already, nothing to compute"}))
-        return
-    by = {0: "", 1: " (one thread)"}.get(forecast.threads, f" ({whole(forecast.threads)} threads)")
-    now, then, room, free = (size(n) for n in (forecast.bytes_now, forecast.bytes, forecast.room, free_bytes(file)))
+    again = 0 if safe else held % CHUNK_ROWS  # a short last block is computed again, whole, and first
+    new = max(0, asked - held + again - safe)
+    room = forecast.bytes * (1 + new / asked)
+    remark = f", {whole(again)} of them once more" if again else ""
+    remark += f"; {whole(safe)} are safe in {parts_path(file)}" if safe else ""
     show(
         pairs(
             {
-                "replicates": f"from {whole(forecast.held)} to {whole(forecast.asked)}",
-                "time": f"{duration(forecast.seconds)}, as fast as the file was made{by}",
-                "disk": f"{then} in {file} ({now} now); {room} more while it runs, for the finished blocks and the "
-                f"file that is made of them; {free} are free",
+                "replicates": f"from {whole(held)} to {whole(asked)}: {whole(new)} to compute{remark}",
+                "time": duration(new / forecast.rate),
+                "rate": _rates(forecast),
+                "disk": f"{size(forecast.bytes)} in {file} ({size(file.stat().st_size)} now); {size(room)} more while "
+                "it runs, for the finished blocks and the file that is made of them; "
+                f"{size(free_bytes(file))} are free",
+                "pilot": _pilot(forecast, seed),
             }
         )
     )
-    refuse_without_room(file, forecast.room)
+    refuse_without_room(file, room)
+
+
+def _rates(forecast: Forecast) -> str:
+    return f"{figure(forecast.rate)} replicates/s, {figure(forecast.agents_rate / 1e6)} million agents/s"
+
+
+def _pilot(forecast: Forecast, seed: int) -> str:
+    return f"{whole(forecast.pilot)} replicates in memory, seed {seed}"

@@ -89,6 +89,8 @@ def carry_out(
     with results:
         seconds = time.perf_counter() - begun
         report(results, target, watch.last, quiet=quiet, verbose=verbose, seconds=seconds, checked=checked)
+    if interruption.signals:
+        talk(f"{target} was finished all the same")
     return INTERRUPTED if interruption.signals else 0
 
 
@@ -165,7 +167,7 @@ def report(
         Whether everything that was there was compared with its checksum.
     """
     facts = results.attributes
-    if last is None:
+    if last is None or (quiet and checked):  # `run` has said it before
         talk(f"seed {facts['seed']}")
     if quiet:
         return
@@ -177,7 +179,7 @@ def report(
     else:
         _report_speed(facts, target, last)
         for line in facts.get("history", [])[-1:]:
-            if checked and "damaged" in line:
+            if checked and ("damaged" in line or ", now " in line):
                 talk(line)
     if "until" in facts:
         _report_until(facts, results.replicates)
@@ -212,9 +214,10 @@ def _report_speed(facts: dict[str, Any], target: Path, last: Progress) -> None:
     rate = computed / last.seconds if last.seconds > 0 else 0.0
     agents = last.agents * computed / max(1, last.replicates_done)
     stored = f", {whole(last.replicates_stored)} were there already" if last.replicates_stored else ""
+    threads = "1 thread" if facts["threads"] == 1 else f"{facts['threads']} threads"
     talk(
-        f"done in {duration(last.seconds)} on {facts['threads']} threads: {whole(round(rate))} replicates/s{stored}; "
-        f"{whole(int(facts['agents_walked']))} bound victims, "
+        f"done in {duration(last.seconds)} on {threads}: {whole(round(rate))} replicates/s{stored}; "
+        f"{whole(int(facts['agents_walked']))} bound victims{' in all' if stored else ''}, "
         f"{figure(agents / last.seconds / 1e6) if last.seconds > 0 else '-'} million/s"
     )
     talk(

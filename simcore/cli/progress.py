@@ -1,12 +1,16 @@
-"""The progress of a run on a terminal: a bar with replicates and agents per second and the time left."""
+"""The progress of a run: on a terminal a bar with replicates and agents per second and the time left, else a line now
+and then, so that the log of a night's run tells how far it is.
+"""
 
 from __future__ import annotations
 
 import sys
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from simcore.cli.figures import figure
+from simcore.cli.figures import duration, figure, percent, whole
+from simcore.cli.terminal import talk
 
 if TYPE_CHECKING:
     from rich.progress import Progress as Bar
@@ -15,11 +19,18 @@ if TYPE_CHECKING:
     from simcore.runner import Progress
 
 
+LINE_SECONDS = 60.0
+"""Between two lines, where stderr is no terminal."""
+
+
 class ProgressBar:
-    """A bar on stderr; does nothing unless stderr is a terminal and the bar is wanted."""
+    """A bar on stderr, or lines there if it is no terminal; nothing unless wanted."""
 
     def __init__(self, replicates: int, *, wanted: bool = True) -> None:
         self._bar: Bar | None = None
+        self._wanted = wanted
+        self._last_line = time.monotonic()
+        self._rows_then: int | None = None
         if not wanted or not sys.stderr.isatty():
             return
         from rich.console import Console
@@ -51,7 +62,10 @@ class ProgressBar:
 
     def update(self, progress: Progress) -> None:
         """Show how far the run is."""
-        if self._bar is None or progress.seconds <= 0:
+        if not self._wanted or progress.seconds <= 0:
+            return
+        if self._bar is None:
+            self._tell(progress)
             return
         # The speed of the last seconds: compiling and the first pages would distort the one since the start.
         computed = progress.replicates_done - progress.replicates_stored
@@ -61,3 +75,21 @@ class ProgressBar:
         if progress.standing:
             rates.append(progress.standing)
         self._bar.update(self._task, completed=progress.replicates_done, rates=", ".join(rates))
+
+    def _tell(self, progress: Progress) -> None:
+        """Print a line if the last one is long ago; the speed is that since then, so that compiling is not in it."""
+        now = time.monotonic()
+        computed = progress.replicates_done - progress.replicates_stored
+        if self._rows_then is None and computed:
+            self._rows_then, self._last_line = computed, now
+        since = now - self._last_line
+        if since < LINE_SECONDS or self._rows_then is None:
+            return
+        rate = (computed - self._rows_then) / since
+        left = progress.replicates - progress.replicates_done
+        share = percent(progress.replicates_done / progress.replicates)
+        words = f"{whole(progress.replicates_done)} of {whole(progress.replicates)} replicates ({share})"
+        if rate > 0:
+            words += f", {whole(round(rate))}/s, {duration(left / rate)} left"
+        talk(f"{words}; {progress.standing}" if progress.standing else words)
+        self._rows_then, self._last_line = computed, now

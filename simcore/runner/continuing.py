@@ -6,7 +6,6 @@ What is there is opened, checked and gone on with by `simcore.runner.unfinished`
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +13,11 @@ from typing import TYPE_CHECKING
 from simcore.errors import ResultsError, UserError, command
 from simcore.runner.cluster import chosen_workers
 from simcore.runner.identity import completed
+from simcore.runner.request import RunRequest
 from simcore.runner.stopping import StoppingRule
-from simcore.runner.unfinished import UNTIL, Continuation, OpenedRun, ProgressCall, head_of
+from simcore.runner.unfinished import UNTIL, Continuation, OpenedRun, ProgressCall, head_of, requested_again
 from simcore.store import Results, open_results
-from simcore.store.description import Attribute
-from simcore.store.heads import read_head
+from simcore.store.heads import Head, read_head
 from simcore.store.target import parts_path, real_target
 from simcore.uncertainty.design import LATIN_HYPERCUBE, make_design
 
@@ -128,40 +127,53 @@ def extend(
     """
     target = real_target(Path(output))
     with open_results(target) as results:  # says what is wrong with it
-        attributes, held, loops = results.attributes, results.replicates, results.nested
-        asked = results.requested_replicates
-    outer, inner = _longer(target, attributes, held, loops, replicates, nested)
-    if str(completed(attributes)["design"]) == LATIN_HYPERCUBE and outer * inner != asked:
-        raise UserError(
-            f"{target}: design 'lhs' cannot be extended: the number of parameter sets is part of every number; run "
-            "the longer one anew"
-        )
+        outer, inner = _longer(target, results, replicates, nested)
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
         options = Continuation(workers, repair, other_environment, None, progress, command_line)
-        head = head_of(opened.results())
-        wanted = {name: value for name, value in head.attributes.items() if name not in UNTIL}
-        head = replace(head, replicates=outer * inner, thetas=outer, attributes=wanted)
-        begun = opened.head
-        if begun is not None and (begun.replicates, begun.thetas) != (head.replicates, head.thetas):
-            raise ResultsError(
-                f"{target}: is being extended to {begun.replicates:,} replicates ({begun.thetas:,} parameter sets) "
-                f"already; finish that first: {command('resume', target)}"
-            )
+        head = _lengthened(opened.results(), outer, inner)
+        _refuse_another(target, opened.head, head)
         if opened.is_finished(head) and (whole := opened.finished(options)) is not None:
             return whole
         return opened.go_on(opened.head or head, options, "extended")
 
 
-def _longer(
-    target: Path,
-    attributes: Mapping[str, Attribute],
-    held: int,
-    loops: tuple[int, int],
-    replicates: int | None,
-    nested: tuple[int, int] | None,
-) -> tuple[int, int]:
+def request_of_extension(
+    output: str | os.PathLike[str], *, replicates: int | None = None, nested: tuple[int, int] | None = None
+) -> tuple[RunRequest, int]:
+    """Return the run that `extend` would end with, and how many replicates of it are there; nothing is written.
+
+    Raises
+    ------
+    UserError, ResultsError
+        As `extend` does before it looks at the blocks.
+    """
+    target = real_target(Path(output))
+    with open_results(target) as results:
+        head = _lengthened(results, *_longer(target, results, replicates, nested))
+        _refuse_another(target, read_head(target), head)
+        return requested_again(head, str(target)), results.replicates
+
+
+def _lengthened(results: Results, outer: int, inner: int) -> Head:
+    """Return what a file says of its run, with the loops of the longer one and no stopping rule."""
+    head = head_of(results)
+    wanted = {name: value for name, value in head.attributes.items() if name not in UNTIL}
+    return replace(head, replicates=outer * inner, thetas=outer, attributes=wanted)
+
+
+def _refuse_another(target: Path, begun: Head | None, head: Head) -> None:
+    """Refuse to extend a file of which another extension did not end."""
+    if begun is not None and (begun.replicates, begun.thetas) != (head.replicates, head.thetas):
+        raise ResultsError(
+            f"{target}: is being extended to {begun.replicates:,} replicates ({begun.thetas:,} parameter sets) "
+            f"already; finish that first: {command('resume', target)}"
+        )
+
+
+def _longer(target: Path, results: Results, replicates: int | None, nested: tuple[int, int] | None) -> tuple[int, int]:
     """Return the loops of the longer run (parameter sets, replicates of each)."""
-    sets, inner = loops
+    attributes, held = results.attributes, results.replicates
+    sets, inner = results.nested
     kind, randomisation = str(completed(attributes)["design"]), int(str(completed(attributes)["randomisation"]))
     if inner > 1 and nested is None:
         raise UserError(
@@ -177,4 +189,9 @@ def _longer(
     design = make_design(replicates, nested, kind, randomisation)
     if design.replicates < held:
         raise UserError(f"{target}: holds {held:,} replicates, asked for {design.replicates:,}: nothing is taken away")
+    if kind == LATIN_HYPERCUBE and design.replicates != results.requested_replicates:
+        raise UserError(
+            f"{target}: design 'lhs' cannot be extended: the number of parameter sets is part of every number; run "
+            "the longer one anew"
+        )
     return design.outer, design.inner

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from simcore.store.description import Attribute
 from simcore.store.layout import Layout
@@ -112,10 +112,14 @@ def rows_id(attributes: Attributes, layout: Layout, *, inner: int, outer: int) -
     return hashlib.blake2b(json.dumps(content).encode(), digest_size=16).hexdigest()
 
 
-def environment_differences(stored: Attributes, now: Attributes) -> list[str]:
-    """Return one phrase per version on which bits may depend and that changed, such as ``numpy 2.4.6, now 2.5.0``."""
+def environment_differences(
+    stored: Attributes, now: Attributes, names: Sequence[str] = NUMERICAL_ENVIRONMENT
+) -> list[str]:
+    """Return one phrase per version that changed, such as ``numpy 2.4.6, now 2.5.0``; by default of those on which
+    bits may depend.
+    """
     return [
         f"{name} {stored.get(name, 'unknown')}, now {now[name]}"
-        for name in NUMERICAL_ENVIRONMENT
+        for name in names
         if str(stored.get(name, "unknown")) != str(now[name])
     ]

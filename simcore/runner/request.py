@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from simcore.scenario import Scenario
 
 GENERATOR = "Philox4x32-10"
+SETTINGS = "scenario_settings"
+"""Root attribute: what was set on top of the scenario's file, a line each; absent if nothing was."""
+MOST_HISTORY = 200
+"""Lines of a file's history; of a longer one its first line and the last ones are kept."""
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,7 @@ def prepare(request: RunRequest, *, command_line: str = "") -> PreparedRun:
         "definition": scenario.document.definition,
         "cohort_year": scenario.document.cohort_year,
         "scenario_digest": scenario.digest,
+        **({SETTINGS: "\n".join(scenario.settings)} if scenario.settings else {}),
         "results_version": RESULTS_VERSION,
         "seed": str(request.seed),
         "generator": GENERATOR,
@@ -202,11 +207,13 @@ def going_on(prepared: PreparedRun, attributes: Mapping[str, Attribute], event: 
     What the earlier attributes say stays (first start, command line, environment, the engine that was asked for);
     `event` is added to the file's history, unless it is empty.
     """
-    kept = {name: value for name, value in attributes.items() if name in prepared.head.attributes}
+    kept = {name: value for name, value in attributes.items() if name in (*prepared.head.attributes, SETTINGS)}
     now = prepared.head.attributes
     kept["frequent_event_share"] = now["frequent_event_share"]  # of as many parameter sets as there are now
     before = attributes.get("history", [])
     history = [str(line) for line in before] if isinstance(before, list | tuple) else []
     history += [event] if event else []
+    if len(history) > MOST_HISTORY:
+        history = [history[0], *history[-(MOST_HISTORY - 1) :]]
     merged = {**now, **kept, **({"history": history} if history else {})}
     return replace(prepared, head=replace(prepared.head, attributes=merged))

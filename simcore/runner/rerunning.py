@@ -13,7 +13,7 @@ from simcore.runner.cluster import chosen_workers
 from simcore.runner.embedding import scenario_of_documents
 from simcore.runner.identity import BEFORE_DESIGNS, IDENTITY
 from simcore.runner.progress import Progress
-from simcore.runner.request import design_of, prepare, request_of
+from simcore.runner.request import SETTINGS, design_of, going_on, prepare, request_of
 from simcore.runner.run import run_prepared
 from simcore.runner.stopping import StoppingRule
 from simcore.runner.unfinished import head_of
@@ -111,6 +111,8 @@ def rerun(
         design = design_of(head.attributes, head.thetas, head.replicates // head.thetas, place)
         request = request_of(head.attributes, scenario, design, place, until)
         prepared = prepare(replace(request, store_theta=old.stores_theta), command_line=command_line)
+        if SETTINGS in head.attributes:  # the scenario inside is what they made of it
+            prepared = going_on(prepared, {SETTINGS: head.attributes[SETTINGS]}, "")
         new = run_prepared(prepared, None if output is None else Path(output), workers, progress)
         try:
             found = compare_results(old, new, attributes=IDENTITY, defaults=BEFORE_DESIGNS)

@@ -17,12 +17,13 @@ from simcore.model import RESULTS_VERSION
 from simcore.runner.blocks import BLOCK_ROWS, compute_block
 from simcore.runner.cluster import Cluster
 from simcore.runner.embedding import scenario_of_documents
-from simcore.runner.identity import ROW_IDENTITY, completed, environment_differences, rows_id
+from simcore.runner.identity import NUMERICAL_ENVIRONMENT, ROW_IDENTITY, completed, environment_differences, rows_id
 from simcore.runner.progress import Progress
-from simcore.runner.request import PreparedRun, design_of, going_on, prepare, request_of
+from simcore.runner.request import PreparedRun, RunRequest, design_of, going_on, prepare, request_of
 from simcore.runner.run import execute
 from simcore.runner.stopping import StoppingRule
 from simcore.store import FORMAT_VERSION, Results, open_results
+from simcore.store.comparing import ENVIRONMENT
 from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
 from simcore.store.heads import Head
@@ -165,16 +166,23 @@ class OpenedRun:
         damage = self._damage(prepared, options)
         earlier = StoredBlocks(self.results()) if self.has_file and not damage.everything else None
         damaged = damage.first_rows
-        changed = environment_differences(head.attributes, environment())
+        now = environment()
+        changed = environment_differences(head.attributes, now)
         held = sum(self._finished(earlier, damaged).values())
-        note = f"{utc_now()} {event} with {held:,} of {head.replicates:,} replicates"
+        note = f"{utc_now()} {event}, {held:,} of {head.replicates:,} replicates were there"
         note += f"; {damage.words}" if damage.words else ""
         if changed:
             compared = self._compare_golden_block(prepared, earlier, damaged, changed, options)
             outcome = "a block computed again was the same" if compared else "no block of before was whole"
             note += f"; {', '.join(changed)}; {outcome}"
+        others = environment_differences(
+            head.attributes, now, [name for name in ENVIRONMENT if name not in NUMERICAL_ENVIRONMENT]
+        )
+        note += f"; {', '.join(others)}" if others else ""
         note += f": {options.command_line}" if options.command_line else ""
-        prepared = going_on(prepared, head.attributes, note if held or damage.words else "")  # else it just begins
+        if not (held or damage.words or changed or others):  # it just begins
+            note = ""
+        prepared = going_on(prepared, head.attributes, note)
         self.parts.write_head(prepared.head)
         self.head = prepared.head
         before = self.results().attributes if self.has_file else None
@@ -323,8 +331,8 @@ def _other_rows(stored: Mapping[str, Attribute], wanted: Mapping[str, Attribute]
     return next((name for name in ROW_IDENTITY if str(first.get(name)) != str(second.get(name))), "")
 
 
-def _prepared_again(head: Head, options: Continuation, place: str) -> PreparedRun:
-    """Compile the run that a head tells of, having checked that it still means the same."""
+def requested_again(head: Head, place: str, until: StoppingRule | None = None) -> RunRequest:
+    """Return the run that a head tells of, having checked that it still means the same."""
     version = head.attributes.get("results_version")
     if version != RESULTS_VERSION:
         raise ResultsError(
@@ -337,8 +345,12 @@ def _prepared_again(head: Head, options: Continuation, place: str) -> PreparedRu
             f"{place}: the scenario inside is not the one that it was begun with (scenario_digest differs)"
         )
     design = design_of(head.attributes, head.thetas, head.replicates // head.thetas, place)
-    request = request_of(head.attributes, scenario, design, place, options.until)
-    prepared = prepare(replace(request, store_theta=head.store_theta), command_line=options.command_line)
+    return replace(request_of(head.attributes, scenario, design, place, until), store_theta=head.store_theta)
+
+
+def _prepared_again(head: Head, options: Continuation, place: str) -> PreparedRun:
+    """Compile the run that a head tells of."""
+    prepared = prepare(requested_again(head, place, options.until), command_line=options.command_line)
     different = _other_rows(head.attributes, prepared.head.attributes)
     if different:
         raise ResultsError(f"{place}: cannot be gone on with: {different} came out differently")

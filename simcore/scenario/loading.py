@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -63,7 +64,7 @@ def load_scenario(name_or_path: str | Path, *, settings: Sequence[str] = (), pan
         raise ScenarioError(f"settings = {settings!r}: must be a list of settings, such as ['path=value']")
     path = find_scenario(name_or_path)
     layers = Layers((*read_layers(path), *setting_layers(settings)))
-    return _build(layers, _table_files(layers), path, panels=panels)
+    return replace(_build(layers, _table_files(layers), path, panels=panels), settings=tuple(settings))
 
 
 def scenario_from_embedded(resolved_json: str, tables: Mapping[str, str], *, above: Sequence[Layer] = ()) -> Scenario:

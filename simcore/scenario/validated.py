@@ -61,6 +61,8 @@ class Scenario:
         Where everything was written, for messages.
     covariates : Covariates or None
         Covariates of the origins in completed panels; None without a table `[covariates]`.
+    settings : tuple of str
+        What was set on top of the file, as it was given; empty if it came out of a results file.
     warnings : list of str
         What is odd but not wrong, one line each.
     """
@@ -77,6 +79,7 @@ class Scenario:
     at_risk_blocks: Mapping[str, Table]
     layers: Layers
     covariates: Covariates | None = None
+    settings: tuple[str, ...] = ()
     warnings: list[str] = field(default_factory=list)
 
     strata_axes = STRATA_AXES

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from simcore.store.checksums import block_checksum, theta_checksum
 from simcore.store.compression import decode_chunk, encode_chunk
-from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS, Layout, Variable
+from simcore.store.layout import CHUNK_ROWS, IDENTIFIERS, PARAMETERS, REPLICATE, THETA, TOTALS, Layout
 
 Chunk = tuple[str, tuple[int, ...], bytes]
 """Path of the dataset, offset of the chunk's first element, encoded bytes."""
@@ -130,26 +130,35 @@ def encode_block(
     if rows == 0 or any(len(values) != rows for values in identifiers.values()):
         raise ValueError(f"identifiers must be of one length above 0, not {[len(v) for v in identifiers.values()]}")
 
-    stored, totals = {}, {}
-    for variable in layout.variables:
-        name = variable.name
-        stored[name], largest = _stored_counts(layout, variable, counts[name], rows)
-        totals[name] = _total(name, stored[name], largest)
-
-    chunks: list[Chunk] = []
     replicate = np.arange(first_row, first_row + rows, dtype="<i8")
+    chunks: list[Chunk] = []
     for name, column in {REPLICATE: replicate, **identifiers}.items():
         chunks += _encode_rows(name, first_row, (), column)
-    for variable in layout.variables:
-        strata = itertools.product(*(range(size) for size in layout.sizes(variable.strata)))
-        for stratum, values in zip(strata, stored[variable.name], strict=True):
-            chunks += _encode_rows(variable.name, first_row, stratum, values)
-    for name, total in totals.items():
-        chunks += _encode_rows(f"{TOTALS}/{name}", first_row, (), total)
+    of_counts: dict[str, list[Chunk]] = {}
+    of_totals: dict[str, list[Chunk]] = {}
+
+    def hashed() -> Iterator[NDArray[Any]]:
+        """Encode what is hashed just before it is, stratum by stratum: it is in the processor's cache then."""
+        yield from identifiers.values()
+        totals = {}
+        for name in sorted(names):
+            of_counts[name] = []
+            totals[name] = yield from _encode_variable(layout, name, counts[name], first_row, rows, of_counts[name])
+        for name, total in totals.items():
+            of_totals[name] = _encode_rows(f"{TOTALS}/{name}", first_row, (), total)
+            yield total
+
+    checksum = block_checksum(first_row, rows, int(agents), int(held_shares), hashed())
+    for encoded in (of_counts, of_totals):
+        for name in names:
+            chunks += encoded[name]
+    of_theta: list[Chunk] = []
+    checksums: list[str] = []
     if theta is not None:
         if theta.shape != (rows, len(layout.parameters)):
             raise ValueError(f"theta has shape {theta.shape}, expected ({rows}, {len(layout.parameters)})")
-        chunks += encode_theta(layout, first_row, theta)
+        of_theta, checksums = encode_theta(layout, first_row, theta)
+    chunks += of_theta
 
     return EncodedBlock(
         first_row=first_row,
@@ -157,19 +166,9 @@ def encode_block(
         seconds=float(seconds),
         agents=int(agents),
         held_shares=int(held_shares),
-        checksum=block_checksum(
-            first_row,
-            rows,
-            int(agents),
-            int(held_shares),
-            [
-                *identifiers.values(),
-                *(stored[name] for name in sorted(stored)),
-                *(totals[name] for name in sorted(totals)),
-            ],
-        ),
+        checksum=checksum,
         theta_rows=0 if theta is None else rows,
-        theta_checksums=() if theta is None else tuple(theta_checksums(layout, first_row, theta)),
+        theta_checksums=tuple(checksums),
         tally=dict(tally or {}),
         chunks=tuple(chunks),
         uncompressed_bytes=layout.block_bytes(rows),
@@ -189,8 +188,8 @@ def decode_totals(layout: Layout, block: EncodedBlock, variable: str) -> NDArray
     return np.concatenate(pieces)[: block.rows]
 
 
-def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> list[Chunk]:
-    """Chunks of at most ``CHUNK_ROWS`` rows of theta.
+def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> tuple[list[Chunk], list[str]]:
+    """Return the chunks of parameter sets, and the checksum of each ``CHUNK_ROWS`` of them.
 
     Parameters
     ----------
@@ -198,22 +197,52 @@ def encode_theta(layout: Layout, first: int, values: NDArray[np.float64]) -> lis
         Row of the first parameter set, a multiple of ``CHUNK_ROWS``.
     values : float64 array [rows, parameters]
     """
-    names = [f"{PARAMETERS}/{name}" for name in layout.parameter_names]
+    names = layout.parameter_names
     chunks = _encode_rows(f"{PARAMETERS}/{THETA}", first, (), np.arange(first, first + len(values), dtype="<i8"))
-    for name, column in zip(names, values.T, strict=True):  # column by column: no second theta in memory
-        chunks += _encode_rows(name, first, (), column)
-    return chunks
+    checksums = []
+    for start in range(0, len(values), CHUNK_ROWS):
+        columns = np.ascontiguousarray(values[start : start + CHUNK_ROWS].T)
+        checksums.append(theta_checksum(first + start, names, columns))
+        for name, column in zip(names, columns, strict=True):
+            chunks += _encode_rows(f"{PARAMETERS}/{name}", first + start, (), column)
+    return chunks, checksums
 
 
-def theta_checksums(layout: Layout, first: int, values: NDArray[np.float64]) -> list[str]:
-    """Return the checksum of each ``CHUNK_ROWS`` parameter sets of ``values`` [rows, parameters]."""
-    return [
-        theta_checksum(first + start, layout.parameter_names, values[start : start + CHUNK_ROWS].T)
-        for start in range(0, len(values), CHUNK_ROWS)
-    ]
+def _encode_variable(
+    layout: Layout, name: str, values: NDArray[Any], first_row: int, rows: int, chunks: list[Chunk]
+) -> Generator[NDArray[Any], None, NDArray[np.int64]]:
+    """Check, encode and yield each stratum of a variable in its stored type; return the totals over strata."""
+    variable = layout.variable(name)
+    expected = (layout.slots(variable), rows, *layout.sizes(variable.trailing))
+    if values.shape != expected:
+        raise ValueError(f"counts of '{name}' have shape {values.shape}, expected {expected}")
+    if not np.issubdtype(values.dtype, np.integer):
+        raise TypeError(f"counts of '{name}' are {values.dtype}, not integers")
+    stored = np.dtype(variable.dtype).newbyteorder("<")
+    total = np.zeros(expected[1:], dtype=stored)
+    at_most = 0
+    strata = itertools.product(*(range(size) for size in layout.sizes(variable.strata)))
+    for stratum, given in zip(strata, values, strict=True):
+        # As unsigned numbers negative ones are larger than what any signed type holds: one look at them, not two.
+        largest = int(given.view(given.dtype.str.replace("i", "u")).max(initial=0))
+        if largest > np.iinfo(stored).max:
+            wrong = min(int(given.min()), 0) or int(given.max())
+            raise OverflowError(f"'{name}' holds {wrong}: counts must be within 0..{np.iinfo(stored).max}")
+        at_most += largest
+        if at_most > np.iinfo(total.dtype).max:  # it is widened only then: adding takes half the time without
+            if at_most > np.iinfo(np.int64).max:
+                raise OverflowError(f"the total of '{name}' may pass int64: {len(values)} strata of up to {largest}")
+            total = total.astype("<i8")
+        counts = np.ascontiguousarray(given, dtype=stored)
+        total += counts
+        chunks += _encode_rows(name, first_row, stratum, counts, largest)
+        yield counts
+    return total.astype("<i8", copy=False)
 
 
-def _encode_rows(path: str, first_row: int, stratum: tuple[int, ...], values: NDArray[Any]) -> list[Chunk]:
+def _encode_rows(
+    path: str, first_row: int, stratum: tuple[int, ...], values: NDArray[Any], largest: int | None = None
+) -> list[Chunk]:
     """Cut ``values`` [rows, *trailing] into full-size chunks, the last one padded with zeros."""
     trailing = values.shape[1:]
     chunks: list[Chunk] = []
@@ -224,32 +253,8 @@ def _encode_rows(path: str, first_row: int, stratum: tuple[int, ...], values: ND
             padded[: len(piece)] = piece
             piece = padded
         offset = (first_row + start, *stratum, *(0 for _ in trailing))
-        chunks.append((path, offset, encode_chunk(np.ascontiguousarray(piece))))
+        chunks.append((path, offset, encode_chunk(np.ascontiguousarray(piece), largest)))
     return chunks
-
-
-def _stored_counts(layout: Layout, variable: Variable, values: NDArray[Any], rows: int) -> tuple[NDArray[Any], int]:
-    """Check the counts of one variable and give them their stored type; return them and the largest."""
-    expected = (layout.slots(variable), rows, *layout.sizes(variable.trailing))
-    if values.shape != expected:
-        raise ValueError(f"counts of '{variable.name}' have shape {values.shape}, expected {expected}")
-    if not np.issubdtype(values.dtype, np.integer):
-        raise TypeError(f"counts of '{variable.name}' are {values.dtype}, not integers")
-    stored = np.dtype(variable.dtype).newbyteorder("<")
-    # As unsigned numbers negative ones are larger than what any signed type holds: one look over the memory, not two.
-    largest = int(values.view(values.dtype.str.replace("i", "u")).max())
-    if largest > np.iinfo(stored).max:
-        wrong = min(int(values.min()), 0) or int(values.max())
-        raise OverflowError(f"'{variable.name}' holds {wrong}: counts must be within 0..{np.iinfo(stored).max}")
-    return np.ascontiguousarray(values, dtype=stored), largest
-
-
-def _total(name: str, values: NDArray[Any], largest: int) -> NDArray[np.int64]:
-    most = largest * values.shape[0]
-    if most > np.iinfo(np.int64).max:
-        raise OverflowError(f"the total of '{name}' may pass int64: {values.shape[0]} strata of up to {largest}")
-    wide_enough = values.dtype if most <= np.iinfo(values.dtype).max else "<i8"  # half the time without widening
-    return values.sum(axis=0, dtype=wide_enough).astype("<i8", copy=False)
 
 
 def _identifier(name: str, values: ArrayLike) -> NDArray[np.uint32]:

@@ -25,26 +25,34 @@ from numpy.typing import NDArray
 LEVEL: Final = 1  # of ISA-L: levels 2 and 3 cost time and gain nothing on counts
 _CONTAINER: Final = b"\x78\x01"  # of zlib (RFC 1950): deflate, a window of 32 KiB
 _NOISY_PLANES: Final = 7  # of a float64
-_LOOKED_AT: Final = 64  # bytes of the lowest plane; of so many random ones 57 are different,
+_LOOKED_AT: Final = 64  # bytes at each end of the lowest plane; of so many random ones 57 are different,
 _DIFFERENT: Final = 40  # and practically never fewer than these
 
 _scratch = threading.local()
 _StreamError: Any = isal_zlib.error  # its type stub says instance where it is a class
 
 
-def encode_chunk(values: NDArray[Any]) -> bytes:
+def encode_chunk(values: NDArray[Any], largest: int | None = None) -> bytes:
     """Shuffle and deflate one chunk.
 
     Parameters
     ----------
     values : C-contiguous array of a fixed-width, little-endian type
         The whole chunk, padded to its full shape.
+    largest : int, optional
+        Where it is known that no item is larger, and none negative; else it is looked for.
     """
-    planes = _shuffle(values)
-    if values.dtype.kind == "f" and len(set(planes[0, :_LOOKED_AT].tobytes())) >= _DIFFERENT:
+    planes = _shuffle(values, largest)
+    if values.dtype.kind == "f" and _is_noise(planes[0]):
         return _deflate_noise(planes)
     encoded: bytes = isal_zlib.compress(planes, LEVEL)
     return encoded
+
+
+def _is_noise(plane: NDArray[np.uint8]) -> bool:
+    """Whether the bytes of a plane are noise from its beginning to its end: the last chunk of a run is padded."""
+    ends = plane[:_LOOKED_AT], plane[-_LOOKED_AT:]
+    return all(len(set(end.tobytes())) >= _DIFFERENT for end in ends)
 
 
 def _deflate_noise(planes: NDArray[np.uint8]) -> bytes:
@@ -60,7 +68,7 @@ def _deflate_noise(planes: NDArray[np.uint8]) -> bytes:
     return b"".join(pieces)
 
 
-def _shuffle(values: NDArray[Any]) -> NDArray[np.uint8]:
+def _shuffle(values: NDArray[Any], largest: int | None = None) -> NDArray[np.uint8]:
     """Return the bytes of ``values`` by place, uint8 [width, n], in memory that the next call of this thread reuses."""
     width, size = values.dtype.itemsize, values.size
     if getattr(_scratch, "size", 0) < width * size:
@@ -68,7 +76,10 @@ def _shuffle(values: NDArray[Any]) -> NDArray[np.uint8]:
         _scratch.memory = np.empty(width * size, dtype=np.uint8)
     planes: NDArray[np.uint8] = _scratch.memory[: width * size].reshape(width, size)
     words = values.reshape(-1).view(f"<u{width}")
-    used = -(-int(words.max(initial=0)).bit_length() // 8)
+    if values.dtype.kind == "f":
+        used = width
+    else:
+        used = -(-(int(words.max(initial=0)) if largest is None else largest).bit_length() // 8)
     if used > 2:
         planes[:] = words.view(np.uint8).reshape(size, width).T
         return planes

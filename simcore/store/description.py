@@ -16,7 +16,7 @@ import h5py
 import numpy as np
 
 from simcore.store.checksums import CHECKSUM_KIND
-from simcore.store.examination import LONGEST_TEXT, MOST_LABELS, check_attributes, check_text
+from simcore.store.examination import LONGEST_TEXT, MOST_LABELS, check_text, read_attributes, read_texts
 from simcore.store.layout import (
     CHUNK_ROWS,
     FILETYPE,
@@ -191,8 +191,7 @@ def write_attributes(file: h5py.File, attributes: Mapping[str, Attribute]) -> No
 
 def _attribute_value(name: str, value: Attribute) -> Any:
     if isinstance(value, str):
-        # Arguments of a command line may hold bytes that are no text.
-        return value.replace("\0", "").encode("utf-8", "backslashreplace").decode()
+        return _stored_text(value)
     if isinstance(value, bool | np.bool_):
         return np.int8(value)
     if isinstance(value, int | np.integer):
@@ -203,11 +202,17 @@ def _attribute_value(name: str, value: Attribute) -> Any:
         return np.float64(value)
     if isinstance(value, list | tuple | np.ndarray) and len(value):
         if all(isinstance(item, str) for item in value):
-            return np.array(value, dtype=object).astype(TEXT)
+            return np.array([_stored_text(item) for item in value], dtype=object).astype(TEXT)
         numbers = np.asarray(value)
         if numbers.dtype.kind in "iuf":
             return numbers
     raise TypeError(f"attribute '{name}' cannot be stored: {value!r}")
+
+
+def _stored_text(text: Any) -> str:
+    """Arguments of a command line may hold bytes that are no text, and more than anybody reads again."""
+    plain = str(text).replace("\0", "").encode("utf-8", "backslashreplace").decode()
+    return plain if len(plain) <= LONGEST_TEXT else f"{plain[: LONGEST_TEXT - 4]} ..."
 
 
 def description_checksum(file: h5py.File) -> str:
@@ -216,8 +221,8 @@ def description_checksum(file: h5py.File) -> str:
     for path in sorted(_paths(file)):
         if not isinstance(file.get(path, getlink=True), h5py.HardLink):
             raise ValueError(f"'{path}' is a link to elsewhere")
-        check_attributes(file[path])
-        found.append([path, _attributes(file[path]), _text(file[path])])
+        item = file[path]
+        found.append([path, _attributes(item), _text(item)])
     canonical = json.dumps(found, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
     return hashlib.blake2b(canonical.encode(), digest_size=8).hexdigest()
 
@@ -230,8 +235,7 @@ def _text(item: Any) -> Any:
     if kind is None or kind.length is not None:
         return None
     check_text(item, most=MOST_LABELS if item.ndim else 0, longest=LONGEST_TEXT)
-    content = item.asstr()[()]
-    return content.tolist() if isinstance(content, np.ndarray) else content
+    return read_texts(item) if item.ndim else item.asstr()[()]
 
 
 def _paths(file: h5py.File) -> list[str]:
@@ -242,9 +246,8 @@ def _paths(file: h5py.File) -> list[str]:
 
 
 def _attributes(item: Any) -> dict[str, Any]:
-    plain: dict[str, Any] = {}
-    for name in item.attrs:
-        if name not in _HDF5_OWN:
-            value = item.attrs[name]
-            plain[name] = value.tolist() if isinstance(value, np.ndarray | np.generic) else value
-    return plain
+    return {
+        name: value.tolist() if isinstance(value, np.ndarray | np.generic) else value
+        for name, value in read_attributes(item).items()
+        if name not in _HDF5_OWN
+    }

@@ -8,6 +8,7 @@ the number of replicates to the size of the file), and chunks are inflated here,
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Any, Final
 
 import h5py
@@ -20,6 +21,9 @@ MOST_MEMBERS: Final = 1_000
 MOST_COLUMNS: Final = 10_000
 MOST_ATTRIBUTES: Final = 1_000
 MOST_ITEMS: Final = 100_000
+MOST_TEXTS: Final = 256  # in one attribute, read all at once, and all may be the same place in the file
+MOST_CHARACTERS: Final = 2**26  # of all labels of a dimension
+_TEXTS_AT_ONCE: Final = 16
 LONGEST_TEXT: Final = 2**20
 LONGEST_DOCUMENT: Final = 2**28
 LARGEST_CHUNK: Final = 2**28
@@ -63,43 +67,59 @@ def check_members(file: h5py.File) -> None:
             # Members of the root and documents are refused by name when they are looked up.
             if name in (TOTALS, LEDGER) and not isinstance(group.get(member, getlink=True), h5py.HardLink):
                 raise ValueError(f"'{member}' in group '{name}' is a link to elsewhere")
-        check_attributes(group)
+        read_attributes(group)
 
 
-def check_attributes(item: Any, *, with_texts: bool = True) -> None:
-    """Refuse attributes that are neither text nor numbers, or larger than any that is written.
-
-    Parameters
-    ----------
-    item : h5py.File, Group or Dataset
-    with_texts : bool
-        Whether the lengths of texts are looked at too, which means to read them.
+def check_attributes(item: Any) -> None:
+    """Refuse attributes that are neither text nor numbers, or more than can be read; texts are not looked at.
 
     Raises
     ------
     ValueError
         What is wrong.
     """
-    if len(item.attrs) > MOST_ATTRIBUTES:
-        raise ValueError(f"{len(item.attrs)} attributes, limit {MOST_ATTRIBUTES}")
-    for name in item.attrs:
+    for _ in _sound_attributes(item.attrs):
+        pass
+
+
+def read_attributes(item: Any) -> dict[str, Any]:
+    """Return the attributes of a file, group or dataset but for HDF5's own, having looked at each before.
+
+    Raises
+    ------
+    ValueError
+        One is neither text nor numbers, or larger than any that is written.
+    """
+    attributes, values = item.attrs, {}
+    for name, is_text, is_one in _sound_attributes(attributes):
+        value = values[name] = attributes[name]
+        longest = max((len(text) for text in ([value] if is_one else value)), default=0) if is_text else 0
+        if longest > LONGEST_TEXT:
+            raise ValueError(f"attribute '{name}' has a text of {longest} characters, limit {LONGEST_TEXT}")
+    return values
+
+
+def _sound_attributes(attributes: h5py.AttributeManager) -> Iterator[tuple[str, bool, bool]]:
+    """Yield the name of each attribute that can be read, whether it is text, and whether it is one value."""
+    if len(attributes) > MOST_ATTRIBUTES:
+        raise ValueError(f"{len(attributes)} attributes, limit {MOST_ATTRIBUTES}")
+    for name in attributes:
         if name in _OWN_ATTRIBUTES:
             continue
-        attribute = item.attrs.get_id(name)
-        if attribute.get_space().get_simple_extent_type() == h5py.h5s.NULL or len(attribute.shape) > 1:
+        attribute = attributes.get_id(name)
+        shape, dtype = attribute.shape, attribute.dtype
+        if attribute.get_space().get_simple_extent_type() == h5py.h5s.NULL or len(shape) > 1:
             raise ValueError(f"attribute '{name}' is no value and no list")
-        if math.prod(attribute.shape) > MOST_ITEMS:
-            raise ValueError(f"attribute '{name}' has {math.prod(attribute.shape)} values, limit {MOST_ITEMS}")
-        kind = h5py.check_string_dtype(attribute.dtype)
-        if kind is None and attribute.dtype.kind not in "iufb":
+        if math.prod(shape) > MOST_ITEMS:
+            raise ValueError(f"attribute '{name}' has {math.prod(shape)} values, limit {MOST_ITEMS}")
+        is_text = h5py.check_string_dtype(dtype) is not None
+        if is_text and math.prod(shape) > MOST_TEXTS:
+            raise ValueError(f"attribute '{name}' has {math.prod(shape)} texts, limit {MOST_TEXTS}")
+        if not is_text and dtype.kind not in "iufb":
             raise ValueError(f"attribute '{name}' is neither text nor numbers")
-        if attribute.dtype.itemsize > LONGEST_TEXT:
-            raise ValueError(f"attribute '{name}' has {attribute.dtype.itemsize} bytes, limit {LONGEST_TEXT}")
-        if kind is not None and with_texts:
-            value = item.attrs[name]
-            longest = max((len(text) for text in ([value] if attribute.shape == () else value)), default=0)
-            if longest > LONGEST_TEXT:
-                raise ValueError(f"attribute '{name}' has a text of {longest} characters, limit {LONGEST_TEXT}")
+        if dtype.itemsize > LONGEST_TEXT:
+            raise ValueError(f"attribute '{name}' has {dtype.itemsize} bytes, limit {LONGEST_TEXT}")
+        yield name, is_text, shape == ()
 
 
 def check_text(dataset: h5py.Dataset, *, most: int, longest: int) -> None:
@@ -128,6 +148,24 @@ def check_text(dataset: h5py.Dataset, *, most: int, longest: int) -> None:
     if most and dataset.shape[0] > most:
         raise ValueError(f"{dataset.shape[0]} texts, limit {most}")
     check_storage(dataset)
+
+
+def read_texts(dataset: h5py.Dataset) -> list[str]:
+    """Return the texts of a list that `check_text` let through; a few at a time, for a short file can hold long ones.
+
+    Raises
+    ------
+    ValueError
+        They are longer, taken together, than any that are written.
+    """
+    texts: list[str] = []
+    characters = 0
+    for start in range(0, dataset.shape[0], _TEXTS_AT_ONCE):
+        texts += (str(text) for text in dataset.asstr()[start : start + _TEXTS_AT_ONCE])
+        characters += sum(map(len, texts[start:]))
+        if characters > MOST_CHARACTERS:
+            raise ValueError(f"texts of more than {MOST_CHARACTERS} characters")
+    return texts
 
 
 def check_column(dataset: h5py.Dataset, kinds: str, rows: int | None = None) -> None:

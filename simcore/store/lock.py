@@ -112,14 +112,14 @@ class Lock:
         remove : bool
             Remove the file too. If it stays, it is emptied: nobody left it in a hurry.
         """
-        if self._descriptor is None:
+        descriptor, self._descriptor = self._descriptor, None  # at once: an interrupted end may be done twice
+        if descriptor is None:
             return
         with contextlib.suppress(OSError):
             if remove:
                 self.path.unlink(missing_ok=True)
-            os.ftruncate(self._descriptor, 0)
-        os.close(self._descriptor)
-        self._descriptor = None
+            os.ftruncate(descriptor, 0)
+        os.close(descriptor)
 
 
 def busy(what: str, holder: str) -> str:

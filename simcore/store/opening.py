@@ -32,6 +32,8 @@ from simcore.store.examination import (
     check_storage,
     check_stored_whole,
     check_text,
+    read_attributes,
+    read_texts,
 )
 from simcore.store.heads import has_head
 from simcore.store.layout import (
@@ -163,7 +165,7 @@ def find_document(file: h5py.File, link: str, place: str) -> h5py.Dataset:
     """Return a document by the name of its link; it is a single text of a size that can be read."""
     document = find_dataset(file, f"{SCENARIO}/{link}", place)
     with reading(place, f"document '{link}'"):
-        check_attributes(document)
+        read_attributes(document)
         check_text(document, most=0, longest=LONGEST_DOCUMENT)
     return document
 
@@ -204,7 +206,7 @@ def read_layout(file: h5py.File, place: str) -> Layout:
                 continue  # of a newer minor version
         dataset = find_dataset(file, name, place)
         with reading(place, f"dataset '{name}'"):
-            check_attributes(dataset)
+            read_attributes(dataset)
             if "strata" in dataset.attrs:
                 check_storage(dataset)
                 variables.append(_read_variable(name, dataset))
@@ -253,7 +255,7 @@ def _read_variable(name: str, dataset: h5py.Dataset) -> Variable:
 
 def _read_dimension(name: str, dataset: h5py.Dataset) -> Dimension:
     check_text(dataset, most=MOST_LABELS, longest=LONGEST_TEXT)
-    labels = tuple(str(label) for label in dataset.asstr()[()])
+    labels = tuple(read_texts(dataset))
     return Dimension(name, labels, str(dataset.attrs.get("long_name", "")))
 
 
@@ -267,7 +269,7 @@ def _read_parameters(file: h5py.File, place: str) -> Iterator[ParameterColumn]:
         if column.shape != rows or column.dtype != np.dtype("<f8"):
             raise ResultsError(f"{place}: parameter '{name}' has type {column.dtype} and shape {column.shape}")
         with reading(place, f"parameter '{name}'"):
-            check_attributes(column, with_texts=False)
+            check_attributes(column)
             check_column(column, "f")
             described = {key: str(column.attrs[key]) for key in PARAMETER_ATTRIBUTES}
         yield ParameterColumn(name, **described)

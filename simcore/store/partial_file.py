@@ -36,11 +36,14 @@ class PartialFile(io.RawIOBase):
     ----------
     failure : OSError or None
         The first write that failed. After it the content is worthless.
+    unflushed : int
+        Bytes written since `flush_to_disk`.
     """
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         self.failure: OSError | None = None
+        self.unflushed = 0
         make_way(path)
         self._file = io.FileIO(path, "x+")
 
@@ -53,6 +56,7 @@ class PartialFile(io.RawIOBase):
                 written += self._file.write(view[written:]) or 0
             except OSError as problem:
                 self.failure = problem
+        self.unflushed += written
         return len(view)
 
     def readinto(self, buffer: Buffer, /) -> int:
@@ -79,6 +83,7 @@ class PartialFile(io.RawIOBase):
 
     def flush_to_disk(self) -> None:
         """Return when the disk has everything that was written, or record why not."""
+        self.unflushed = 0
         if self.failure is None:
             try:
                 os.fsync(self._file.fileno())

@@ -119,10 +119,11 @@ def _processor_name() -> str:
 def _machine_code_target() -> tuple[str, str]:
     """Processor that LLVM compiles for and BLAKE2b-64 of the features it uses."""
     binding = importlib.import_module("llvmlite.binding")
+    config = importlib.import_module("numba").config  # NUMBA_CPU_NAME and NUMBA_CPU_FEATURES
 
-    name: str = binding.get_host_cpu_name()
+    name: str = config.CPU_NAME or binding.get_host_cpu_name()
     try:
-        features = binding.get_host_cpu_features().flatten()
+        features = binding.get_host_cpu_features().flatten() if config.CPU_FEATURES is None else config.CPU_FEATURES
     except RuntimeError:
         return name, UNKNOWN
     digest = hashlib.blake2b(features.encode(), digest_size=8).hexdigest()

@@ -126,19 +126,27 @@ def write_shard(path: Path, rows_id: str, blocks: Sequence[EncodedBlock], *, mar
     digest = xxhash.xxh3_128()
     try:
         make_way(temporary)
-        with temporary.open("xb") as stream:
+        with temporary.open("xb", buffering=_PIECE) as stream:  # two thirds of the time of a call for every chunk
             for piece in pieces:
                 digest.update(piece)
                 stream.write(piece)
             stream.write(digest.digest())
             stream.flush()
             os.fsync(stream.fileno())
+            _forget(stream.fileno())
         os.rename(temporary, path)
         sync_folder(path.parent)
     except OSError:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def _forget(descriptor: int) -> None:
+    """Tell the system that nobody will soon read what the disk has: it need not push other files out of memory."""
+    if hasattr(os, "posix_fadvise"):
+        with contextlib.suppress(OSError):
+            os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def claimed_rows(path: Path, rows_id: str) -> int:

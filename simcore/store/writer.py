@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from simcore.errors import ResultsError
-from simcore.store.blocks import Chunk, EncodedBlock, encode_theta, theta_checksums
+from simcore.store.blocks import Chunk, EncodedBlock, encode_theta
 from simcore.store.checksums import theta_checksum
 from simcore.store.description import (
     DESCRIPTION_CHECKSUM,
@@ -52,6 +52,7 @@ from simcore.store.target import check_target, partial_path, publish
 LIBRARY_VERSIONS: Final = ("v108", "v108")
 _METADATA_CACHE: Final = 2**20  # bytes; by default HDF5 keeps ever more of its index of chunks, and gains nothing by it
 _MEMORY_STEP: Final = 16 * 2**20  # bytes by which the in-memory image grows
+_FLUSHED_AFTER: Final = 64 * 2**20  # bytes; else a large run ends with waiting for all that the disk has not yet
 _IMAGES: Final = itertools.count()  # numbers that tell the images of this process apart
 
 FinalStatus = Literal["complete", "interrupted"]
@@ -213,6 +214,8 @@ class Writer:
             self._append_theta_checksums(block.theta_checksums)
             self._theta_rows += block.theta_rows
             self.rows = end
+            if self._disk is not None and self._disk.unflushed >= _FLUSHED_AFTER:
+                self._disk.flush_to_disk()
 
     def _check_theta_of(self, block: EncodedBlock) -> None:
         if not self.store_theta or self.thetas != self.replicates:
@@ -252,8 +255,9 @@ class Writer:
         first = self._theta_rows - self._theta_buffered
         with self._writing(f"parameter sets {first} to {self._theta_rows - 1}"):
             values = self._theta_buffer[: self._theta_buffered]
-            self._write_chunks(encode_theta(self.layout, first, values))
-            self._append_theta_checksums(theta_checksums(self.layout, first, values))
+            chunks, checksums = encode_theta(self.layout, first, values)
+            self._write_chunks(chunks)
+            self._append_theta_checksums(checksums)
             self._theta_buffered = 0
 
     def _write_chunks(self, chunks: tuple[Chunk, ...] | list[Chunk]) -> None:

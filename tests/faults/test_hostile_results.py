@@ -192,6 +192,8 @@ REFUSED: dict[str, tuple[Change, str]] = {
     "10,500 parameters": (_many("parameters", 10_500), "members, limit 10000"),
     "1,500 attributes": (
         lambda file: [file.attrs.__setitem__(f"x{i}", 1) for i in range(1_500)], "attributes, limit 1000"),
+    "300 texts in an attribute": (
+        _attribute("x", np.array(["a"] * 300, dtype=h5py.string_dtype())), "attribute 'x' has 300 texts, limit 256"),
     "a text of 16 MiB": (_attribute("seed", "x" * 2**24), "a text of 16777216 characters, limit 1048576"),
     "a compound": (_attribute("x", np.zeros(2, dtype=[("a", "i4")])), "attribute 'x' is neither text nor numbers"),
     "a reference": (lambda file: file.attrs.create("x", file["theta_id"].ref, dtype=h5py.ref_dtype), "neither text"),
@@ -251,6 +253,29 @@ def test_refused_when_it_is_opened(case: str, confinement: Confinement, sound: P
             assert ended.code == 2, ended
             line = ended.line
         assert any(word in line for word in words.split("|")), line
+
+
+def test_a_thousand_labels_that_are_one_place_in_the_file(
+    confinement: Confinement, sound: Path, tmp_path: Path
+) -> None:
+    """Two megabytes in the file, six gigabytes for whoever reads all of them at once."""
+    number, long = 3_000, "x" * 2 * 2**20
+    changed(
+        sound,
+        tmp_path,
+        lambda file: _replace(
+            file, "point", data=[long, *map(str, range(1, number))], dtype=h5py.string_dtype()
+        ).make_scale("point"),
+    )
+    with h5py.File(tmp_path / "x.h5") as file:
+        place = file["point"].id.get_offset()
+    content = bytearray((tmp_path / "x.h5").read_bytes())
+    content[place : place + 16 * number] = content[place : place + 16] * number
+    (tmp_path / "x.h5").write_bytes(content)
+    ended = confinement.simcore("info", "x.h5", folder=tmp_path)
+    harmless(ended)
+    assert ended.code == 2
+    assert "dataset 'point' is missing or damaged (texts of more than 67108864 characters)" in ended.line
 
 
 # Files that open, and whose parts are refused, shown harmlessly or found damaged -------------------------------------

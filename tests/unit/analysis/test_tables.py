@@ -11,7 +11,7 @@ import analysis
 from analysis.command_line import headline
 from analysis.number_format import show_error, show_estimate, show_interval, significant
 from analysis.quantity import Estimate, Interval
-from analysis.summaries import STATEMENT, Summary
+from analysis.summaries import STATEMENT, Summary, scenario_words
 from analysis.tables import WIDTH
 
 from .funnel_samples import SCENARIO, make_counts, write
@@ -144,3 +144,13 @@ def test_estimates_errors_and_intervals() -> None:
     assert show_interval(Interval(0.9, small, small), "persons") == "<10"
     assert show_interval(Interval(0.9, Estimate(21_000_000.0, 1.0), large), "persons") == "21.0 to 31.0 million"
     assert show_interval(Interval(0.9, Estimate(0.0, 0.0), small), "persons") == "0 to <10"
+
+
+def test_a_scenario_is_named_with_what_was_set_on_it() -> None:
+    assert scenario_words({}) == "?"
+    assert scenario_words({"scenario_name": "a"}) == "a"
+    header = {"scenario_name": "a", "scenario_settings": "b=1\nc=2"}
+    assert scenario_words(header) == "a with b=1, c=2"
+    assert scenario_words(header, longest=15) == "a with b=1, c=2"
+    assert scenario_words(header, longest=14) == "a with 2 settings"
+    assert scenario_words({**header, "scenario_settings": "b=" + "1" * 99}, longest=20) == "a with 1 setting"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -169,3 +170,17 @@ def test_scenario_warnings_are_told(simcore: Call) -> None:
     done = simcore("run", TINY, "-n", "5", "-o", "x.h5", "--set", spare)
     assert done.exit_code == 0
     assert "warning: " in done.stderr
+
+
+def test_what_was_set_is_said_wherever_the_scenario_is_named(simcore: Call) -> None:
+    settings = ("transit.attempt_cap=1", 'title="another"')
+    words = [part for setting in settings for part in ("--set", setting)]
+    assert simcore("run", TINY, "-n", "20", "-s", "1", "-o", "x.h5", "-q", *words).exit_code == 0
+    name = f"tiny with {', '.join(settings)}"
+    assert f"scenario {name}, cohort of" in simcore("summary", "x.h5").stdout
+    shown = simcore("info", "x.h5").stdout
+    for setting in settings:
+        assert setting in shown
+    facts = json.loads(simcore("info", "x.h5", "--json").stdout)["attributes"]["Scenario"]
+    assert facts["scenario_settings"] == "\n".join(settings)
+    assert json.loads(simcore("summary", "x.h5", "--json").stdout)["scenario_settings"] == "\n".join(settings)

@@ -69,7 +69,7 @@ def test_a_killed_run_is_resumed(
     assert 0 not in computed
     assert computed
     assert_same(target, whole(**KINDS[kind]))
-    assert history(target) == [f"resumed with {BLOCK_ROWS:,} of {head_replicates(kind):,} replicates"]
+    assert history(target) == [f"resumed, {BLOCK_ROWS:,} of {head_replicates(kind):,} replicates were there"]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_an_interrupted_file_is_resumed(
     assert_same(target, whole(**KINDS[kind]))
     with open_results(target) as results:
         assert results.ledger()["seconds"].tolist()[: len(seconds)] == seconds
-    assert history(target) == [f"resumed with {held:,} of {head_replicates(kind):,} replicates: simcore resume x.h5"]
+    assert history(target) == [
+        f"resumed, {held:,} of {head_replicates(kind):,} replicates were there: simcore resume x.h5"
+    ]
 
 
 def head_replicates(kind: str) -> int:
@@ -135,7 +137,7 @@ def test_a_run_may_end_many_times(scenario: Scenario, seed: int, whole: Whole, t
     assert_same(target, whole(replicates=LONG))
     lines = history(target)
     assert len(lines) >= 2
-    assert all(line.startswith("resumed with ") for line in lines)
+    assert all(line.startswith("resumed, ") for line in lines)
 
 
 def test_blocks_behind_a_gap_are_kept(
@@ -201,7 +203,7 @@ def test_lengths_around_the_ends_of_blocks(
         assert_same(target, expected)
     # What a partial block held is computed again with the block that it is now a part of.
     assert history(target) == [
-        f"extended with {before:,} of {after:,} replicates" for before, after in itertools.pairwise(lengths)
+        f"extended, {before:,} of {after:,} replicates were there" for before, after in itertools.pairwise(lengths)
     ]
 
 
@@ -307,7 +309,7 @@ def test_an_interrupted_extension_is_resumed(scenario: Scenario, seed: int, whol
         assert 5000 < results.replicates < LONG
     simcore.resume(target, threads=1).close()
     assert_same(target, whole(replicates=LONG))
-    assert [line.split(" ")[0] for line in history(target)] == ["extended", "resumed"]
+    assert [line.split(" ")[0] for line in history(target)] == ["extended,", "resumed,"]
 
 
 def test_an_extension_that_was_killed_is_finished_first(

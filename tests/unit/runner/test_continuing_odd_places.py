@@ -42,7 +42,9 @@ def test_a_damaged_ledger_is_mended_by_computing_everything_again(
         assert (results.read("victims") == victims).all()
         assert results.verify_checksums() == []
     (line,) = history(target)
-    assert line == f"resumed with 0 of {LONG:,} replicates; everything computed again, for its ledger was damaged"
+    assert (
+        line == f"resumed, 0 of {LONG:,} replicates were there; everything computed again, for its ledger was damaged"
+    )
 
 
 def test_a_shorter_unfinished_run_takes_nothing_away(scenario: Scenario, seed: int, tmp_path: Path) -> None:
@@ -114,4 +116,4 @@ def test_a_damaged_index_is_found_and_written_anew(
         assert (results.read("victims") == victims).all()
         assert results.verify_checksums() == []
     (line,) = history(target)
-    assert line == f"resumed with {LONG:,} of {LONG:,} replicates; damaged index written anew"
+    assert line == f"resumed, {LONG:,} of {LONG:,} replicates were there; damaged index written anew"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -63,3 +64,12 @@ def test_without_git_the_revision_is_unknown(tmp_path: Path, monkeypatch: pytest
     (tmp_path / ".git").mkdir()
     monkeypatch.setenv("PATH", "")
     assert provenance.source_revision(tmp_path) == ("unknown", "unknown")
+
+
+def test_the_processor_is_the_one_that_code_is_compiled_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = provenance.environment()
+    monkeypatch.setattr("numba.config.CPU_NAME", "z80")
+    monkeypatch.setattr("numba.config.CPU_FEATURES", "+none")
+    there = provenance.environment()
+    assert there["cpu_target"] == "z80" != here["cpu_target"]
+    assert there["cpu_features"] == hashlib.blake2b(b"+none", digest_size=8).hexdigest() != here["cpu_features"]

@@ -236,6 +236,15 @@ def test_noise_is_stored_as_it_is_and_checked_like_everything(size: int) -> None
         np.testing.assert_array_equal(found, values)  # the two bytes before the stream, and bits nobody reads
 
 
+@pytest.mark.parametrize("rows", [64, 100, 1000, CHUNK_ROWS - 64])
+def test_the_padding_of_a_short_chunk_is_not_stored_as_noise(rows: int) -> None:
+    values = np.zeros(CHUNK_ROWS)
+    values[:rows] = np.random.default_rng(1).lognormal(size=rows)
+    encoded = encode_chunk(values)
+    assert len(encoded) < 8 * rows + 500
+    np.testing.assert_array_equal(decode_chunk(encoded, values.dtype, CHUNK_ROWS), values)
+
+
 def test_repeated_values_are_no_noise() -> None:
     for values in (np.full(CHUNK_ROWS, 0.1), np.arange(CHUNK_ROWS) % 3 / 7):
         assert len(encode_chunk(values)) < 8 * CHUNK_ROWS / 10

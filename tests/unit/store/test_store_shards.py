@@ -244,3 +244,18 @@ def test_a_disk_that_fails_leaves_no_shard(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(OSError, match="No space"):
         write_shard(tmp_path / "shard", ROWS_ID, [small_block()])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("system", ["without a way to say so", "that refuses to listen"])
+def test_a_system_need_not_be_told_that_a_shard_will_not_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, system: str
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise OSError(22, "Invalid argument")
+
+    if system == "without a way to say so":
+        monkeypatch.delattr("simcore.store.shards.os.posix_fadvise", raising=False)
+    else:
+        monkeypatch.setattr("simcore.store.shards.os.posix_fadvise", refuse, raising=False)
+    write_shard(tmp_path / "shard", ROWS_ID, [small_block()])
+    assert len(read_shard_entries(tmp_path / "shard", ROWS_ID)) == 1

@@ -26,16 +26,11 @@ from simcore.store import (
     encode_block,
     open_results,
 )
-from simcore.store.blocks import decode_totals
+from simcore.store.examination import LONGEST_TEXT
 
 from .store_samples import LAYOUTS, PARAMETERS, POINT, commit_rows, random_counts, random_theta, start, summed, write
 
 LAYOUT = LAYOUTS["age summed out"]
-
-
-def _block(counts: dict[str, np.ndarray], first_row: int = 0, layout: Layout = LAYOUT, rows: int | None = None):
-    number = np.arange(next(iter(counts.values())).shape[1] if rows is None else rows)
-    return encode_block(layout, counts, first_row=first_row, theta_id=number, replicate_id=number, shared_id=number)
 
 
 # Targets --------------------------------------------------------------------------------------------------------------
@@ -224,6 +219,46 @@ def test_full_disk_is_one_plain_line_and_leaves_nothing(tmp_path: Path, size: in
 # Mistakes of a program ------------------------------------------------------------------------------------------------
 
 
+def test_a_large_file_is_flushed_while_it_grows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("simcore.store.writer._FLUSHED_AFTER", 30_000)
+    flushed: list[tuple[int, int]] = []  # replicates, and bytes that the file has grown by since the last time
+    sizes = [0]
+
+    def flush(descriptor: int) -> None:
+        size = os.fstat(descriptor).st_size
+        flushed.append((writer.rows, size - sizes[-1]))
+        sizes.append(size)
+
+    monkeypatch.setattr("simcore.store.partial_file.os.fsync", flush)
+    replicates = 5 * CHUNK_ROWS
+    counts = random_counts(LAYOUT, replicates)
+    with start(tmp_path / "x.h5", LAYOUT, replicates, store_theta=False) as writer:
+        for first in range(0, replicates, CHUNK_ROWS):
+            commit_rows(writer, counts, slice(first, first + CHUNK_ROWS))
+        assert [rows for rows, _ in flushed] == [*range(CHUNK_ROWS, replicates + 1, CHUNK_ROWS)]
+        assert all(grown > 30_000 for _, grown in flushed)
+        monkeypatch.setattr("simcore.store.writer._FLUSHED_AFTER", 2**40)
+        del flushed[:]
+        writer.finish().close()
+    assert len(flushed) == 1 + 1  # the file; the folder that has its name
+
+
+def test_a_disk_that_fails_to_flush_is_reported_with_the_block_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("simcore.store.writer._FLUSHED_AFTER", 1)
+    counts = random_counts(LAYOUT, 3 * CHUNK_ROWS)
+    with start(tmp_path / "x.h5", LAYOUT, 3 * CHUNK_ROWS) as writer:
+        commit_rows(writer, counts, slice(0, CHUNK_ROWS))
+        with monkeypatch.context() as patch:
+            patch.setattr("simcore.store.partial_file.os.fsync", lambda _: (_ for _ in ()).throw(OSError(5, "broken")))
+            with pytest.raises(
+                ResultsError, match=r"x\.h5: could not write replicates 4096 to 8191: Input/output error"
+            ):
+                commit_rows(writer, counts, slice(CHUNK_ROWS, 2 * CHUNK_ROWS))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_blocks_are_committed_in_order_and_whole(tmp_path: Path) -> None:
     replicates = 2 * CHUNK_ROWS + 10
     counts = random_counts(LAYOUT, replicates)
@@ -239,62 +274,6 @@ def test_blocks_are_committed_in_order_and_whole(tmp_path: Path) -> None:
         start(tmp_path / "x.h5", LAYOUT, 11, inner=2)
     with pytest.raises(ValueError, match="shared evenly"):
         start(tmp_path / "x.h5", LAYOUT, 0)
-
-
-def test_blocks_must_fit_the_layout() -> None:
-    counts = random_counts(LAYOUT, 4)
-    with pytest.raises(ValueError, match="multiple of 4096"):
-        _block(counts, first_row=1)
-    with pytest.raises(ValueError, match="were given for variables"):
-        _block({name: counts[name] for name in ("persons", "reached")})
-    with pytest.raises(ValueError, match=r"'reached' have shape \(12, 4, 2\), expected \(12, 4, 3\)"):
-        _block({**counts, "reached": counts["reached"][..., :2]})
-    with pytest.raises(ValueError, match="'persons' have shape"):
-        _block(counts, rows=5)
-    with pytest.raises(TypeError, match="'reached' are float64"):
-        _block({**counts, "reached": counts["reached"] * 1.0})
-    with pytest.raises(ValueError, match="one length above 0"):
-        _block({name: values[:, :0] for name, values in counts.items()})
-
-
-@pytest.mark.parametrize("largest", [(2**31 - 1) // 3, (2**31 - 1) // 3 + 1, 2**31 - 1])
-def test_totals_are_exact_on_both_sides_of_what_the_counts_type_holds(largest: int) -> None:
-    layout = Layout((POINT,), (Variable("small", ("point",)),))
-    counts = np.full((3, CHUNK_ROWS), largest)
-    block = encode_block(
-        layout,
-        {"small": counts},
-        first_row=0,
-        **dict.fromkeys(("theta_id", "replicate_id", "shared_id"), np.arange(CHUNK_ROWS)),
-    )
-    assert (decode_totals(layout, block, "small") == 3 * largest).all()
-
-
-def test_nothing_wraps() -> None:
-    layout = Layout((POINT,), (Variable("small", ("point",)), Variable("large", ("point",), (), "int64")))
-    zeros = np.zeros((3, 2), dtype=np.int64)
-
-    def block(small: np.ndarray = zeros, large: np.ndarray = zeros) -> None:
-        _block({"small": small, "large": large}, layout=layout)
-
-    block(zeros + 2**31 - 1, zeros + 2**62 // 2)
-    with pytest.raises(OverflowError, match=r"'small' holds 2147483648: counts must be within 0\.\.2147483647"):
-        block(zeros + 2**31)
-    with pytest.raises(OverflowError, match="'small' holds -1"):
-        block(zeros - 1)
-    with pytest.raises(OverflowError, match="'large' holds 18446744073709551615"):
-        block(large=np.full((3, 2), 2**64 - 1, dtype=np.uint64))
-    with pytest.raises(OverflowError, match="total of 'large' may pass int64: 3 strata"):
-        block(large=zeros + 2**62)
-    with pytest.raises(OverflowError, match="shared_id must be within"):
-        encode_block(
-            layout,
-            {"small": zeros, "large": zeros},
-            first_row=0,
-            theta_id=[0, 1],
-            replicate_id=[0, 0],
-            shared_id=[0, 2**32],
-        )
 
 
 @pytest.mark.parametrize(
@@ -359,6 +338,19 @@ def test_attributes_keep_their_type_and_odd_ones_become_text() -> None:
     }
     assert (stored["filetype"], stored["status"]) == ("simcore-results", "complete")
     assert stored["format_version"] == list(FORMAT_VERSION)
+
+
+def test_texts_that_no_reader_would_take_are_cut() -> None:
+    """A command line can be of two megabytes; what was computed is not lost for that."""
+    layout = LAYOUTS["one stratum"]
+    long = "x" * (LONGEST_TEXT + 1)
+    given = {"command_line": long, "history": ["a", long], "just": long[1:]}
+    with Writer(None, layout, replicates=1, thetas=1, attributes=given, documents={}) as writer:
+        commit_rows(writer, random_counts(layout, 1), slice(0, 1))
+        writer.write_theta(0, np.zeros((1, 0)))
+        stored = writer.finish().attributes
+    cut = long[: LONGEST_TEXT - 4] + " ..."
+    assert (stored["command_line"], stored["history"], stored["just"]) == (cut, ["a", cut], long[1:])
 
 
 def test_documents_may_have_any_name_and_size() -> None:
