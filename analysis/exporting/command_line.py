@@ -93,12 +93,17 @@ def export(
         small_cells="--small-cells",
     )
     # Nothing of an unfinished export is worth keeping: the first signal ends it.
-    with Interruption(at_once=True), open_results(path) as results, named:
+    with Interruption(at_once=True) as interruption, open_results(path) as results, named:
         if what == "summary":
             with waiting(f"reading {results.replicates:,} replicates"):
                 done = write(results, output, **options)
         else:
-            with _bar(wanted=not quiet) as progress:
+            with _bar(wanted=not quiet) as show:
+
+                def progress(done: int, total: int) -> None:
+                    interruption.checkpoint()
+                    show(done, total)
+
                 done = write(results, output, **options, progress=progress)
     if as_json:
         show_json(_facts(done))
@@ -139,10 +144,10 @@ def _report(done: Export, small_cells: str) -> None:
 
 
 @contextmanager
-def _bar(*, wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
+def _bar(*, wanted: bool) -> Iterator[Callable[[int, int], None]]:
     """Show how far the export is, on a terminal."""
     if not wanted or not sys.stderr.isatty():
-        yield None
+        yield lambda done, total: None
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
@@ -151,7 +156,4 @@ def _bar(*, wanted: bool) -> Iterator[Callable[[int, int], None] | None]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("export", total=None)
 
-        def progress(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield progress
+        yield lambda done, total: bar.update(task, completed=done, total=total)

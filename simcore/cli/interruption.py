@@ -10,10 +10,11 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import sys
 import threading
 from types import FrameType
 from typing import Any, Self
+
+from simcore.cli.redelivery import Redelivery
 
 INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -44,24 +45,18 @@ class Interruption:
         self.signals = 0
         self._raised = False
         self._before: dict[signal.Signals, Any] = {}
+        self._redelivery = Redelivery(StoppedAtOnce)
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():  # nobody else may set handlers
-            self._hook = sys.unraisablehook
-            sys.unraisablehook = self._pass_over
+            self._redelivery.__enter__()
             self._before = {number: signal.signal(number, self._handle) for number in _SIGNALS}
         return self
 
     def __exit__(self, *problem: object) -> None:
+        self._redelivery.__exit__()
         for number, handler in self._before.items():
             signal.signal(number, handler)
-        if self._before:
-            sys.unraisablehook = self._hook
-
-    def _pass_over(self, dropped: sys.UnraisableHookArgs) -> None:
-        """Keep silent about a StoppedAtOnce that Python dropped (see `checkpoint`)."""
-        if dropped.exc_type is not StoppedAtOnce:
-            self._hook(dropped)
 
     @property
     def _last(self) -> int:
@@ -69,18 +64,19 @@ class Interruption:
         return 1 if self.at_once else 2
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        self.signals += 1
-        if self.signals == self._last:
-            raise StoppedAtOnce
-        if self.signals < self._last:
+        again = self._redelivery.take()
+        self.signals += not again
+        if again or self.signals == self._last:
+            self._redelivery.interrupt(frame)
+        elif self.signals < self._last:
             with contextlib.suppress(OSError):
                 os.write(2, _FIRST)  # not print: the signal may have come in the midst of one
         # Later ones change nothing: the program is tidying up already, and that must not be broken off.
 
     def checkpoint(self) -> None:
         """Raise what was held back, if anything was."""
-        if self.signals >= self._last:
-            # Still at work: Python drops exceptions that a handler raises while some object is being removed.
+        if self.signals >= self._last:  # still at work: Python dropped what the handler raised
+            self._redelivery.forget()
             raise StoppedAtOnce
         if self.signals and not self._raised:
             self._raised = True

@@ -27,6 +27,7 @@ from simcore.cli import (
 )
 from simcore.cli.elsewhere import VERBS, VerbElsewhere, entries
 from simcore.cli.interruption import INTERRUPTED, StoppedAtOnce
+from simcore.cli.redelivery import Redelivery
 from simcore.cli.terminal import one_line, show, talk
 from simcore.errors import DamageError, UnreadableError, UserError, command, nearest
 
@@ -73,13 +74,16 @@ class Program(TyperGroup):
         arguments = list(sys.argv[1:] if args is None else args)
         with_traceback = "--traceback" in arguments or os.environ.get("SIMCORE_TRACEBACK", "") not in ("", "0")
         try:
-            code = super().main(arguments, prog_name or "simcore", complete_var, False, windows_expand_args, **extra)
+            with Redelivery(KeyboardInterrupt):
+                code = super().main(
+                    arguments, prog_name or "simcore", complete_var, False, windows_expand_args, **extra
+                )
             if sys.stdout is not None:  # closed by whoever started us
                 sys.stdout.flush()
         except Exception as error:  # noqa: BLE001 - the one place where everything ends as a line and a code
             if with_traceback:
                 traceback.print_exc()
-            code = self._ending(error)
+            code = INTERRUPTED if _is_interrupt(error) else self._ending(error)
         except (KeyboardInterrupt, StoppedAtOnce):
             code = INTERRUPTED
         code = code if isinstance(code, int) else 0
@@ -118,6 +122,11 @@ class Program(TyperGroup):
             "(simcore --traceback ... shows where)"
         )
         return FAILED
+
+
+def _is_interrupt(error: Exception) -> bool:
+    """Whether an error is what Python made of an interrupt that was raised in a callback from compiled code (h5py)."""
+    return isinstance(error, SystemError) and isinstance(error.__cause__, (KeyboardInterrupt, StoppedAtOnce))
 
 
 def _has_folder() -> bool:

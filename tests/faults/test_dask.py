@@ -23,7 +23,7 @@ from simcore.errors import ResultsError
 from simcore.runner import Progress
 from simcore.runner.blocks import BLOCK_ROWS
 from simcore.runner.cluster import Cluster
-from simcore.runner.cluster_members import Member, Members
+from simcore.runner.cluster_members import TASKS_AT_ONCE, Member, Members
 from simcore.scenario import Scenario
 from simcore.store.target import parts_path
 from tests.conftest import FIXTURES
@@ -85,15 +85,17 @@ def everybody(monkeypatch: Any) -> list[Members]:
 
 
 class WhenSafe:
-    """A progress callback that does something once, when the first shard is there."""
+    """A progress callback that does something once, when the first shard is there (or as soon as it can after that).
 
-    def __init__(self, path: Path, action: Callable[[], object]) -> None:
+    The action says whether it could.
+    """
+
+    def __init__(self, path: Path, action: Callable[[], bool]) -> None:
         self.path, self.action, self.acted = path, action, False
 
     def __call__(self, state: Progress) -> None:
         if not self.acted and state.replicates_done and _shards(self.path):
-            self.acted = True
-            self.action()
+            self.acted = self.action()
 
 
 def _shards(path: Path) -> list[Path]:
@@ -102,12 +104,22 @@ def _shards(path: Path) -> list[Path]:
 
 @pytest.mark.parametrize("shared", [True, False], ids=["shared folder", "over the wire"])
 def test_a_killed_worker_costs_its_tasks_only(
-    shared: bool, tiny: Scenario, seed: int, workers: Any, whole: Path, tmp_path: Path, gone: list[int]
-) -> None:
+    shared: bool, tiny: Scenario, seed: int, workers: Any, whole: Path, tmp_path: Path, gone: list[int],
+    everybody: list[Members],
+) -> None:  # fmt: skip
     path = tmp_path / "x.h5"
     workers.wait_for_workers(2, timeout=PATIENCE)
-    victim = next(iter(workers.run(os.getpid).values()))
-    kill = WhenSafe(path, lambda: os.kill(victim, signal.SIGKILL))
+    processes = workers.run(os.getpid)
+
+    def kill_a_busy_one() -> bool:
+        (members,) = everybody
+        busy = max(members.all.values(), key=lambda member: len(member.tasks))  # the other one may not be ready yet
+        if len(busy.tasks) < TASKS_AT_ONCE:
+            return False
+        os.kill(processes[busy.address], signal.SIGKILL)
+        return True
+
+    kill = WhenSafe(path, kill_a_busy_one)
     with (
         contextlib.nullcontext() if shared else changed_worker(workers, "sees", _blind),
         changed_worker(workers, "compute_block", _slowly),
@@ -223,7 +235,7 @@ def test_a_scheduler_that_dies_leaves_what_can_be_resumed(
 ) -> None:
     path = tmp_path / "x.h5"
     with dask_commands(tmp_path) as (file, scheduler):
-        kill = WhenSafe(path, scheduler.kill)
+        kill = WhenSafe(path, lambda: scheduler.kill() is None)
         with pytest.raises(ResultsError, match=r"the Dask scheduler at tcp://\S+ is gone") as caught:
             simcore.run(tiny, replicates=REPLICATES, seed=seed, dask=str(file), output=path, progress=kill)
     assert kill.acted

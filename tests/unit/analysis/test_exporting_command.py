@@ -16,15 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
 import simcore as api
-from simcore.cli import main
-from simcore.store import CHUNK_ROWS
+from simcore.cli import main, redelivery
+from simcore.cli.program import app
+from simcore.store import CHUNK_ROWS, Results
 
 from . import funnel_samples
 
 pytest.importorskip("pyarrow")
 pytest.importorskip("h5netcdf")
+
+from analysis.exporting import selection
 
 LIMIT = 120.0  # seconds to wait for what must happen; never a measure of anything
 
@@ -141,6 +145,43 @@ def test_a_signal_ends_it_and_leaves_nothing(path: Path, tmp_path: Path, name: s
     assert process.returncode == 130, err
     assert out == ""
     assert err == "interrupted\n"
+    assert list(tmp_path.iterdir()) == []
+
+
+class Removed:
+    """An object in whose removal a signal comes; Python drops what the handler raises there."""
+
+    def __del__(self) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz", "t.nc"])
+@pytest.mark.parametrize("again", [True, False])
+def test_a_signal_that_python_drops_ends_it_as_well(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, again: bool,
+) -> None:  # fmt: skip
+    """It is raised again; and if that failed, the next piece of the table would be the last."""
+    reads: list[None] = []
+    own = Results.read
+
+    def with_a_signal(self: Results, *arguments: Any, **options: Any) -> Any:
+        reads.append(None)
+        if len(reads) == 2:
+            Removed()
+            time.sleep(LIMIT if again else 0.0)
+        return own(self, *arguments, **options)
+
+    monkeypatch.setattr(selection, "LARGEST_PIECE", 4096)
+    monkeypatch.setattr(Results, "read", with_a_signal)
+    if not again:
+        monkeypatch.setattr(redelivery.Redelivery, "_send", lambda self: None)
+    # Not by `main`, which would end this process where other tests have left threads.
+    arguments = ["export", str(path), "-o", str(tmp_path / name), "--by", "origin,sex"]
+    assert get_command(app).main(arguments, standalone_mode=False) == 130
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "interrupted\n")
+    assert len(reads) <= 9  # once for each variable of a piece, and once more
     assert list(tmp_path.iterdir()) == []
 
 
