@@ -79,7 +79,7 @@ def merge(name: str, options: dict[str, Any], block: EncodedBlock, blocks: int, 
     with tempfile.TemporaryDirectory() as folder:
         target = Path(folder) / "x.h5"
         prepared = prepared_run(blocks * BLOCK_ROWS, **options)
-        parts = Parts(target)
+        parts = Parts(target).acquire()
         written = 0
         if not small:
             for first in range(0, blocks, PER_SHARD):

@@ -39,7 +39,8 @@ from analysis.exporting.small_cells import FILL_VALUE, HIDING, SmallCells, is_hi
 from simcore.errors import ResultsError, UserError
 from simcore.store.compression import encode_chunk
 from simcore.store.layout import CHUNK_ROWS, Variable
-from simcore.store.partial_file import PartialFile, undisturbed
+from simcore.store.partial_file import PartialFile
+from simcore.store.signals import undisturbed
 
 if TYPE_CHECKING:
     from simcore.store import Results
@@ -166,7 +167,7 @@ def write_arviz(
         A parameter that bears the name of a dimension, or a damaged file.
     """
     _check_names(results, draws)
-    # HDF5 must neither see a failed write nor be left by an exception of a signal: see simcore.store.partial_file.
+    # HDF5 must neither see a failed write nor be left by an exception of a signal: see simcore.store.signals.
     target = PartialFile(path)
     opened: list[Any] = []
     try:

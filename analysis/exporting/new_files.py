@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from simcore.errors import ResultsError
-from simcore.store.partial_file import undisturbed
+from simcore.store.signals import undisturbed
 from simcore.store.target import check_target, partial_path, publish
 
 

@@ -79,6 +79,7 @@ def resume(
     if read_head(target) is None and not os.path.lexists(target) and not parts_path(target).is_dir():
         raise ResultsError(f"{target}: no such file, and no unfinished run beside it ({parts_path(target)})")
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
+        opened.lock()
         options = Continuation(workers, repair, other_environment, until, progress, command_line)
         head = opened.head or head_of(opened.results())
         if opened.is_finished(head) and (whole := opened.finished(options)) is not None:
@@ -129,6 +130,7 @@ def extend(
     with open_results(target) as results:  # says what is wrong with it
         outer, inner = _longer(target, results, replicates, nested)
     with chosen_workers(threads, dask) as workers, OpenedRun(target) as opened:
+        opened.lock()
         options = Continuation(workers, repair, other_environment, None, progress, command_line)
         head = _lengthened(opened.results(), outer, inner)
         _refuse_another(target, opened.head, head)

@@ -78,7 +78,11 @@ def refuse_unfinished(target: Path, wanted: Mapping[str, Attribute]) -> None:
     head = read_head(target)
     if head is None:
         return
-    Parts(target).close(remove=False)  # refuses if a living process is at it
+    parts = Parts(target)
+    try:
+        parts.acquire()  # refuses if a living process is at it
+    finally:
+        parts.close(remove=False)
     stored = {
         **head.attributes,
         "requested_replicates": head.replicates,

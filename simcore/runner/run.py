@@ -22,6 +22,7 @@ from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
 from simcore.store.parts import Parts
 from simcore.store.recorder import Recorder
+from simcore.store.signals import undisturbed
 from simcore.store.target import check_target
 from simcore.uncertainty.design import RANDOM, Design, make_design
 
@@ -144,6 +145,7 @@ def run_prepared(
     parts = Parts(target)
     somebodys = False
     try:
+        parts.acquire()
         begun = parts.read_head() is not None
         somebodys = begun or bool(parts.shard_paths())
         if not begun:
@@ -152,10 +154,10 @@ def run_prepared(
             raise ResultsError(f"{target}: appeared just now; another process was at it")
         parts.clear()  # what is left where a process died before it wrote what it was about
         parts.write_head(prepared.head)
+        return execute(prepared, workers, progress, parts=parts)
     except BaseException:
-        parts.close(remove=not somebodys)
+        parts.close(remove=not somebodys and not parts.safe)
         raise
-    return execute(prepared, workers, progress, parts=parts)
 
 
 def execute(
@@ -178,7 +180,7 @@ def execute(
         Threads of this process, or a cluster.
     progress : callable or None
     parts : Parts, optional
-        The folder of the unfinished run, with its head.
+        The folder of the unfinished run, with its head; closed by whoever acquired it if this fails.
     earlier : StoredBlocks, optional
         The finished file that the run goes on from.
     damaged : collection of int
@@ -189,42 +191,38 @@ def execute(
         Root attributes of the file that is replaced.
     """
     request, head = prepared.request, prepared.head
+    recorder: Recorder | None = None
     try:
         if not isinstance(workers, int):
             _ = workers.client  # starts workers of this machine, or fails, before anything is written
-        writer = Writer(
-            None if parts is None else parts.target,
-            prepared.work.slots.layout,
-            replicates=head.replicates,
-            thetas=head.thetas,
-            attributes=head.attributes,
-            documents=head.documents,
-            store_theta=head.store_theta,
-            partial=None if parts is None else parts.assembling,
-            replace=replace,
-        )
-    except BaseException:
-        if parts is not None:
-            parts.close(remove=not parts.safe)
-        raise
-    recorder = Recorder(
-        writer, prepared.rows_id, parts, earlier, damaged, check_room=parts is not None and request.stopping is None
-    )
-    try:
+        with undisturbed():
+            writer = Writer(
+                None if parts is None else parts.target,
+                prepared.work.slots.layout,
+                replicates=head.replicates,
+                thetas=head.thetas,
+                attributes=head.attributes,
+                documents=head.documents,
+                store_theta=head.store_theta,
+                partial=None if parts is None else parts.assembling,
+                replace=replace,
+            )
+            check_room = parts is not None and request.stopping is None
+            recorder = Recorder(writer, prepared.rows_id, parts, earlier, damaged, check_room=check_room)
         if not isinstance(workers, int):
             from simcore.runner.cluster_session import ClusterSession
 
             return ClusterSession(prepared, recorder, workers, progress, before).run()
         return Session(prepared.work, recorder, workers, request.store_theta, progress, request.stopping, before).run()
-    except ResultsError as error:
-        recorder.abandon()
-        if parts is None or not recorder.safe_rows or not parts.folder.is_dir():
-            raise
-        raise ResultsError(
-            f"{error}; {recorder.safe_rows:,} replicates are safe, go on with: {command('resume', parts.target)}"
-        ) from error.__cause__
-    except BaseException:
-        recorder.abandon()
+    except BaseException as error:
+        safe = 0
+        if recorder is not None:
+            safe = recorder.safe_rows
+            recorder.abandon()
+        if isinstance(error, ResultsError) and safe and parts is not None and parts.folder.is_dir():
+            raise ResultsError(
+                f"{error}; {safe:,} replicates are safe, go on with: {command('resume', parts.target)}"
+            ) from error.__cause__
         raise
 
 

@@ -14,9 +14,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import Any
@@ -40,8 +39,8 @@ from simcore.store import EncodedBlock, Results
 from simcore.store.blocks import decode_totals
 from simcore.store.description import Attribute
 from simcore.store.layout import CHUNK_ROWS
-from simcore.store.partial_file import undisturbed
 from simcore.store.recorder import Recorder
+from simcore.store.signals import undisturbed
 from simcore.uncertainty.design import Design
 
 # Slices handed out per worker: one that it computes, two that wait while the calling thread is busy writing a block.
@@ -190,12 +189,17 @@ class Session:
         """
         try:
             while self.recorded < self.stop:
-                with self._interruptible():
+                try:
                     with undisturbed():
                         self._advance()
                     self._report()
                     if self.recorded < self.stop:
                         self.ended.get()
+                except KeyboardInterrupt:  # the first is the wish to stop after the block at hand
+                    if self.interrupted:
+                        raise
+                    self.interrupted = True
+                    self._stop_early()
             results = self._finish() if self.recorded and self._may_close() else None
         except BaseException:
             self.pool.shutdown(wait=False, cancel_futures=True)
@@ -320,17 +324,6 @@ class Session:
         layout = self.work.slots.layout
         totals = {name: decode_totals(layout, block, name) for name in self.stopping.rule.variables}
         return self.stopping.take(totals, block.first_row + block.rows)
-
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Take the first KeyboardInterrupt as the wish to stop after the block at hand, the second one as it is."""
-        try:
-            yield
-        except KeyboardInterrupt:
-            if self.interrupted:
-                raise
-            self.interrupted = True
-            self._stop_early()
 
     def _stop_early(self) -> None:
         """End the run with the block at hand, which is the first one that is not computed; drop what comes after it.

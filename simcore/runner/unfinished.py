@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Self
 
 from simcore.errors import ResultsError, UnreadableError
 from simcore.model import RESULTS_VERSION
@@ -31,6 +32,7 @@ from simcore.store.integrity import verify
 from simcore.store.layout import CHUNK_ROWS
 from simcore.store.parts import Parts
 from simcore.store.provenance import environment, utc_now
+from simcore.store.signals import undisturbed
 
 ProgressCall = Callable[[Progress], None]
 # Root attributes that say how a run ended, not what it is.
@@ -105,28 +107,34 @@ class _Damaged:
 
 
 class OpenedRun:
-    """A results file and the folder beside it, locked; either may be missing."""
+    """A results file and the folder beside it; either may be missing. A context, within which to `lock` them first."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.parts = Parts(target)
+        self.head: Head | None = None
+        self.has_file = False
         self._results: Results | None = None
-        try:
-            self.head = self.parts.read_head()
-            if self.head is None:
-                self.parts.refuse_without_head()
-            self.has_file = os.path.lexists(target)
-        except BaseException:
-            self.parts.close(remove=False)
-            raise
+        self._disposable = False
+        """Whether the folder can go if no block in it is safe: whatever else is in it is of this process."""
 
-    def __enter__(self) -> OpenedRun:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *problem: object) -> None:
-        if self._results is not None:
-            self._results.close()
-        self.parts.close(remove=self.head is None and not self.parts.safe)
+        with undisturbed():
+            if self._results is not None:
+                self._results.close()
+            self.parts.close(remove=self._disposable and not self.parts.safe)
+
+    def lock(self) -> None:
+        """Keep other processes away, and see what is there."""
+        self.parts.acquire()
+        self.head = self.parts.read_head()
+        if self.head is None:
+            self.parts.refuse_without_head()
+        self._disposable = self.head is None
+        self.has_file = os.path.lexists(self.target)
 
     def results(self) -> Results:
         """The results file, opened once."""
@@ -155,7 +163,7 @@ class OpenedRun:
                 return None
             raise _refusal([found.message for found in damage])
         self.parts.clear()  # left by a process that was killed between its last two steps
-        self.head = None
+        self._disposable = True
         return open_results(self.target)
 
     def go_on(self, head: Head, options: Continuation, event: str) -> Results:
@@ -183,8 +191,8 @@ class OpenedRun:
         if not (held or damage.words or changed or others):  # it just begins
             note = ""
         prepared = going_on(prepared, head.attributes, note)
+        self._disposable = True
         self.parts.write_head(prepared.head)
-        self.head = prepared.head
         before = self.results().attributes if self.has_file else None
         return execute(
             prepared,

@@ -52,8 +52,13 @@ class Lock:
         self.left_by = ""
         self._descriptor: int | None = None
 
+    @property
+    def held(self) -> bool:
+        """Whether it is held by this object."""
+        return self._descriptor is not None
+
     def acquire(self, what: str) -> None:
-        """Take the lock or refuse; never waits.
+        """Take the lock or refuse; never waits. An interrupt in its midst may leave it taken until the process ends.
 
         Parameters
         ----------

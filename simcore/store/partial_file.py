@@ -3,20 +3,15 @@
 HDF5 cannot be left in peace after a failed write: closing the file tries the same write again, fails again, and may
 end the process with a segmentation fault. So HDF5 writes through this object, which remembers the first failure and
 from then on swallows what it is given. The writer asks for the failure after every step and reports it. For the same
-reason no signal may raise an exception while HDF5 is at work (`undisturbed`).
+reason no signal may raise an exception while HDF5 is at work (`simcore.store.signals`).
 """
 
 from __future__ import annotations
 
 import io
 import os
-import signal
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from simcore.store.files import make_way
 
@@ -109,32 +104,3 @@ class PartialFile(io.RawIOBase):
     def seekable(self) -> bool:
         """HDF5 writes at any place."""
         return True
-
-
-@contextmanager
-def undisturbed() -> Iterator[None]:
-    """Hold back the handlers of SIGINT and SIGTERM until the body has ended, then run those that were due.
-
-    Handlers run in the main thread only, so there is nothing to do in another one.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    due: list[tuple[int, FrameType | None]] = []
-
-    def remember(number: int, frame: FrameType | None) -> None:
-        due.append((number, frame))
-
-    held: dict[int, Any] = {}
-    try:
-        for watched in (signal.SIGINT, signal.SIGTERM):
-            handler = signal.getsignal(watched)
-            if callable(handler):
-                held[watched] = handler
-                signal.signal(watched, remember)
-        yield
-    finally:
-        for number, handler in held.items():
-            signal.signal(number, handler)
-    for number, frame in due:
-        held[number](number, frame)

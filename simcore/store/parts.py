@@ -21,7 +21,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from simcore.errors import ResultsError
 from simcore.store.blocks import EncodedBlock
@@ -37,6 +37,7 @@ from simcore.store.shards import (
     read_shard_entries,
     write_shard,
 )
+from simcore.store.signals import undisturbed
 from simcore.store.target import HEAD_NAME, parts_path, sync_folder
 
 ASSEMBLING_NAME: Final = "assembling.h5"
@@ -46,24 +47,34 @@ _TEMPORARY_SHARD: Final = re.compile(_SHARD_NAME.pattern + rf"(\.[0-9a-f]+)?{re.
 
 
 class Parts:
-    """The folder of an unfinished run, locked for this process.
+    """The folder of an unfinished run, locked for this process from `acquire` to `close`.
 
     Parameters
     ----------
     target : Path
         The results file that is to be.
-
-    Raises
-    ------
-    ResultsError
-        Another process writes it, or the folder cannot be made.
     """
 
     def __init__(self, target: Path) -> None:
         self.target = target
         self.folder = parts_path(target)
         self._lock = Lock(self.folder / LOCK_NAME)
-        with self._disk("be used"):
+        self.shards: dict[int, ShardEntry] = {}
+        """Blocks that were safe when this process began, by first row; filled by `find`."""
+        self.saved: dict[int, int] = {}
+        """First row and rows of the blocks that this process made safe."""
+
+    def acquire(self) -> Self:
+        """Make the folder if it is not there, and lock it; returns this object.
+
+        An interrupt comes before or after it, so whoever calls `close` in any case leaves nothing behind.
+
+        Raises
+        ------
+        ResultsError
+            Another process writes it, or the folder cannot be made.
+        """
+        with undisturbed(), self._disk("be used"):
             while True:
                 if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
                     raise ResultsError(
@@ -71,14 +82,11 @@ class Parts:
                     )
                 self.folder.mkdir(exist_ok=True)
                 try:
-                    self._lock.acquire(str(target))
+                    self._lock.acquire(str(self.target))
                     break
                 except FileNotFoundError:  # removed by its last holder just now
                     continue
-        self.shards: dict[int, ShardEntry] = {}
-        """Blocks that were safe when this process began, by first row; filled by `find`."""
-        self.saved: dict[int, int] = {}
-        """First row and rows of the blocks that this process made safe."""
+        return self
 
     @property
     def left_by(self) -> str:
@@ -226,15 +234,22 @@ class Parts:
                     path.unlink(missing_ok=True)
 
     def close(self, *, remove: bool) -> None:
-        """Release the lock; remove the folder and what a run wrote here if asked to. Never raises."""
-        if remove:
-            with contextlib.suppress(ResultsError):
-                self.clear()
-            self._lock.release()
-            with contextlib.suppress(OSError):  # somebody put a file of their own there
-                self.folder.rmdir()
-        else:
-            self._lock.release(remove=False)
+        """Release the lock; remove the folder if it is empty, or what a run wrote in it too if asked to. Never fails.
+
+        Does nothing if the folder is not locked (any more): it may be another process's by now.
+        """
+        with undisturbed():
+            if not self._lock.held:
+                return
+            with contextlib.suppress(ResultsError, OSError):
+                if remove:
+                    self.clear()
+                else:
+                    remove = [path.name for path in self.folder.iterdir()] == [LOCK_NAME]
+            self._lock.release(remove=remove)
+            if remove:
+                with contextlib.suppress(OSError):  # somebody put a file of their own there
+                    self.folder.rmdir()
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from simcore.store.copying import StoredBlocks
 from simcore.store.description import Attribute
 from simcore.store.parts import Parts
 from simcore.store.reader import Results
+from simcore.store.signals import undisturbed
 from simcore.store.target import refuse_without_room
 from simcore.store.writer import FinalStatus, Writer
 
@@ -137,9 +138,10 @@ class Recorder:
         """Close the file, give it its name, and remove the folder of the unfinished run (see `Writer.finish`)."""
         if self.earlier is not None:
             self.earlier.results.close()
-        results = self.writer.finish(status, enough=enough, attributes=attributes)
-        if self.parts is not None:
-            self.parts.close(remove=True)
+        with undisturbed():
+            results = self.writer.finish(status, enough=enough, attributes=attributes)
+            if self.parts is not None:
+                self.parts.close(remove=True)
         return results
 
     def abandon(self) -> None:

@@ -42,8 +42,9 @@ from simcore.store.layout import (
     TOTALS,
     Layout,
 )
-from simcore.store.partial_file import PartialFile, undisturbed
+from simcore.store.partial_file import PartialFile
 from simcore.store.reader import Results, open_results
+from simcore.store.signals import undisturbed
 from simcore.store.target import check_target, partial_path, publish
 
 # The objects of HDF5 1.8 (2008): object headers carry checksums and attributes may pass 64 KiB (a scale lists all its

@@ -251,7 +251,7 @@ def test_info_on_a_running_one(simcore: Call, scenario: Scenario) -> None:
 
 def test_a_second_process_is_refused(simcore: Call, scenario: Scenario, folder: Path) -> None:
     killed(TARGET, scenario, seed=3, replicates=LONG)
-    parts = Parts(TARGET)  # as another process would hold it
+    parts = Parts(TARGET).acquire()  # as another process would hold it
     before = snapshot(folder)
     for arguments in (["resume", "x.h5", "-q"], [*RUN, "-n", str(LONG), "-q"]):
         done = simcore(*arguments)

@@ -58,7 +58,7 @@ def tamper(target: Path, change: Callable[[str], str]) -> None:
             document[()] = change(document.asstr()[()])
         seal(target)
         return
-    parts = Parts(target)
+    parts = Parts(target).acquire()
     head = parts.read_head()
     assert head is not None
     parts.write_head(replace(head, documents={name: change(text) for name, text in head.documents.items()}))

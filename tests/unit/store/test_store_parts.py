@@ -15,7 +15,7 @@ from simcore.errors import ResultsError
 from simcore.store.heads import Head, read_head, text_checksum
 from simcore.store.lock import holder_of
 from simcore.store.partial_file import PartialFile
-from simcore.store.parts import Parts, damaged_shards, look_at_unfinished
+from simcore.store.parts import Parts, damaged_shards, look_at_unfinished, writer_of
 from simcore.store.recorder import Recorder
 from simcore.store.shards import write_shard
 from simcore.store.target import parts_path
@@ -46,7 +46,7 @@ def target(tmp_path: Path) -> Path:
 
 
 def begun(target: Path, head: Head = HEAD) -> Parts:
-    parts = Parts(target)
+    parts = Parts(target).acquire()
     parts.write_head(head)
     return parts
 
@@ -199,7 +199,7 @@ def test_saved_blocks_are_found_by_the_next_process(target: Path) -> None:
     assert parts.shards == {}
     parts.close(remove=False)
 
-    again = Parts(target)
+    again = Parts(target).acquire()
     assert again.safe == {}
     assert again.find(ROWS_ID) == []
     assert set(again.shards) == {0, 4096, 3 * 4096}
@@ -221,7 +221,7 @@ def test_damaged_shards_get_a_line_and_those_of_another_run_are_refused(target: 
     damaged.write_bytes(damaged.read_bytes()[:-1])
     (parts.folder / "shard-000000000000.blocks.tmp").write_text("was being written")
     parts.close(remove=False)
-    again = Parts(target)
+    again = Parts(target).acquire()
     lines = again.find(ROWS_ID)
     assert [line.split(":")[0] for line in lines] == [str(damaged)]
     assert "is a damaged shard" in lines[0]
@@ -272,7 +272,7 @@ def test_nothing_is_written_through_a_link(target: Path) -> None:
     (parts.folder / "lock").unlink()
     (parts.folder / "lock").symlink_to(precious)
     with pytest.raises(ResultsError, match=r"lock: cannot be used: Too many levels of symbolic links"):
-        Parts(target)
+        Parts(target).acquire()
     assert holder_of(parts.folder / "lock") == ""
     assert precious.read_text() == "precious"
 
@@ -291,9 +291,9 @@ def test_a_pipe_makes_nobody_wait(target: Path, name: str) -> None:
     elif name == "lock":
         assert look_at_unfinished(target) is not None
         with pytest.raises(ResultsError, match="cannot be used: not a plain file"):
-            Parts(target)
+            Parts(target).acquire()
     else:
-        again = Parts(target)
+        again = Parts(target).acquire()
         (line,) = again.find(ROWS_ID)
         assert line.endswith("is a damaged shard (not a plain file)")
         again.close(remove=True)
@@ -308,7 +308,7 @@ def test_a_block_that_cannot_be_saved_is_not_safe(target: Path, monkeypatch: pyt
             parts.save(make_block(4096), ROWS_ID)
     assert parts.safe == {0: 4096}
     parts.close(remove=False)
-    again = Parts(target)
+    again = Parts(target).acquire()
     assert again.find(ROWS_ID) == []
     assert set(again.shards) == {0}
     again.close(remove=True)
@@ -340,7 +340,7 @@ FOREIGN = (
 
 
 def test_clearing_removes_what_a_run_wrote_and_nothing_else(target: Path) -> None:
-    parts = Parts(target)
+    parts = Parts(target).acquire()
     for name in (*OWN, *FOREIGN):
         (parts.folder / name).write_text("content")
     parts.clear()
@@ -357,11 +357,28 @@ def test_closing_leaves_or_removes(target: Path) -> None:
     names = {path.name for path in parts.folder.iterdir()}
     assert names == {"lock", "run.json", "run-copy.json", "shard-000000000000.blocks"}
     assert (parts.folder / "lock").read_bytes() == b""
-    again = Parts(target)
+    again = Parts(target).acquire()
     assert again.left_by == ""  # it was released, not left
     again.close(remove=True)
     again.close(remove=True)
     assert not parts.folder.exists()
+
+
+def test_closing_never_leaves_an_empty_folder(target: Path) -> None:
+    parts = Parts(target).acquire()
+    parts.close(remove=False)
+    assert not parts.folder.exists()
+
+
+def test_who_does_not_hold_the_folder_removes_nothing(target: Path) -> None:
+    first = begun(target)
+    first.close(remove=True)
+    second = begun(target)
+    first.close(remove=True)
+    Parts(target).close(remove=True)
+    assert second.read_head() == HEAD
+    assert writer_of(target)
+    second.close(remove=True)
 
 
 @pytest.mark.parametrize("what", ["file", "link", "dangling link", "link to a folder"])
@@ -380,19 +397,19 @@ def test_something_in_the_way_is_left_alone(target: Path, what: str) -> None:
             folder.symlink_to(elsewhere)
     before = {path.name: path.lstat().st_mtime_ns for path in target.parent.rglob("*")}
     with pytest.raises(ResultsError, match=r"x\.h5\.parts: is in the way of the folder .*; move it away$"):
-        Parts(target)
+        Parts(target).acquire()
     assert {path.name: path.lstat().st_mtime_ns for path in target.parent.rglob("*")} == before
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(ResultsError, match=r"x\.h5\.parts: cannot be used: No such file or directory$"):
-        Parts(tmp_path / "nowhere" / "x.h5")
+        Parts(tmp_path / "nowhere" / "x.h5").acquire()
 
 
 def test_a_second_writer_of_this_process_is_refused(target: Path) -> None:
     parts = begun(target)
     with pytest.raises(ResultsError, match=rf"another process writes it \(process {os.getpid()} on "):
-        Parts(target)
+        Parts(target).acquire()
     assert parts.read_head() == HEAD
     parts.close(remove=True)
 
