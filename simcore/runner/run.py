@@ -143,7 +143,7 @@ def run_prepared(
     refuse_unfinished(target, prepared.identity)
     check_target(target)
     parts = Parts(target)
-    somebodys = False
+    somebodys = True  # until it is known
     try:
         parts.acquire()
         begun = parts.read_head() is not None
