@@ -156,7 +156,7 @@ def run_prepared(
         parts.write_head(prepared.head)
         return execute(prepared, workers, progress, parts=parts)
     except BaseException:
-        parts.close(remove=not somebodys and not parts.safe)
+        parts.close(remove=not somebodys and parts.worthless)
         raise
 
 
@@ -215,14 +215,13 @@ def execute(
             return ClusterSession(prepared, recorder, workers, progress, before).run()
         return Session(prepared.work, recorder, workers, request.store_theta, progress, request.stopping, before).run()
     except BaseException as error:
-        safe = 0
         if recorder is not None:
-            safe = recorder.safe_rows
             recorder.abandon()
-        if isinstance(error, ResultsError) and safe and parts is not None and parts.folder.is_dir():
-            raise ResultsError(
-                f"{error}; {safe:,} replicates are safe, go on with: {command('resume', parts.target)}"
-            ) from error.__cause__
+            if isinstance(error, ResultsError) and parts is not None and parts.folder.is_dir() and recorder.safe_rows:
+                raise ResultsError(
+                    f"{error}; {recorder.safe_rows:,} replicates are safe, go on with: "
+                    f"{command('resume', parts.target)}"
+                ) from error.__cause__
         raise
 
 

@@ -116,7 +116,7 @@ class OpenedRun:
         self.has_file = False
         self._results: Results | None = None
         self._disposable = False
-        """Whether the folder can go if no block in it is safe: whatever else is in it is of this process."""
+        """Whether there was no run in the folder, so that it can go unless this process brings it a block."""
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +125,7 @@ class OpenedRun:
         with undisturbed():
             if self._results is not None:
                 self._results.close()
-            self.parts.close(remove=self._disposable and not self.parts.safe)
+            self.parts.close(remove=self._disposable and self.parts.worthless)
 
     def lock(self) -> None:
         """Keep other processes away, and see what is there."""
@@ -162,8 +162,7 @@ class OpenedRun:
             if options.repair:
                 return None
             raise _refusal([found.message for found in damage])
-        self.parts.clear()  # left by a process that was killed between its last two steps
-        self._disposable = True
+        self.parts.close(remove=True)  # what a process left that was killed between its last two steps
         return open_results(self.target)
 
     def go_on(self, head: Head, options: Continuation, event: str) -> Results:
@@ -191,7 +190,6 @@ class OpenedRun:
         if not (held or damage.words or changed or others):  # it just begins
             note = ""
         prepared = going_on(prepared, head.attributes, note)
-        self._disposable = True
         self.parts.write_head(prepared.head)
         before = self.results().attributes if self.has_file else None
         return execute(

@@ -74,17 +74,22 @@ class Lock:
         """
         while True:
             descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | _NO_LINK, 0o666)
+            taken = False
             try:
                 check_plain(descriptor)
                 self._take(descriptor, what)
                 if not self._is_current(descriptor):  # removed by its last holder between opening and locking
                     os.close(descriptor)
                     continue
+                taken = True
                 holder = _read_holder(descriptor)
                 self.left_by = _describe(holder) if holder else ""
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, json.dumps(_this_process()).encode(), 0)
             except BaseException:
+                if taken:
+                    with contextlib.suppress(OSError):
+                        self.path.unlink(missing_ok=True)
                 os.close(descriptor)
                 raise
             self._descriptor = descriptor

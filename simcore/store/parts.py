@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +64,7 @@ class Parts:
         """Blocks that were safe when this process began, by first row; filled by `find`."""
         self.saved: dict[int, int] = {}
         """First row and rows of the blocks that this process made safe."""
+        self._unreadable = 0
 
     def acquire(self) -> Self:
         """Make the folder if it is not there, and lock it; returns this object.
@@ -76,17 +78,28 @@ class Parts:
         """
         with undisturbed(), self._disk("be used"):
             while True:
-                if self.folder.is_symlink() or (self.folder.exists() and not self.folder.is_dir()):
-                    raise ResultsError(
-                        f"{self.folder}: is in the way of the folder in which a run keeps its blocks; move it away"
-                    )
-                self.folder.mkdir(exist_ok=True)
+                self._refuse_what_is_no_folder()
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(self.folder)
                 try:
                     self._lock.acquire(str(self.target))
-                    break
-                except FileNotFoundError:  # removed by its last holder just now
+                    return self
+                except (FileNotFoundError, NotADirectoryError):  # removed by its last holder just now
                     continue
-        return self
+                except BaseException:
+                    with contextlib.suppress(OSError):  # it is not empty: somebody uses it
+                        self.folder.rmdir()
+                    raise
+
+    def _refuse_what_is_no_folder(self) -> None:
+        try:
+            found = os.lstat(self.folder)
+        except FileNotFoundError:
+            return
+        if not stat.S_ISDIR(found.st_mode):
+            raise ResultsError(
+                f"{self.folder}: is in the way of the folder in which a run keeps its blocks; move it away"
+            )
 
     @property
     def left_by(self) -> str:
@@ -98,6 +111,11 @@ class Parts:
         """First row and rows of every block that is safe."""
         shards = dict(self.shards)  # in one step: another thread may be adopting or forgetting
         return {first: entry.rows for first, entry in shards.items()} | self.saved
+
+    @property
+    def worthless(self) -> bool:
+        """Whether no block is safe, and none was found that could not be read: the disk may give it back some day."""
+        return not self.safe and not self._unreadable
 
     @property
     def assembling(self) -> Path:
@@ -153,6 +171,7 @@ class Parts:
                 raise ResultsError(f"{problem}; move it away, or the whole folder if {HEAD_NAME} is wrong") from None
             except ResultsError as problem:
                 damaged.append(str(problem))
+        self._unreadable = len(damaged)
         return damaged
 
     def refuse_without_head(self) -> None:

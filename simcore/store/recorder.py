@@ -146,9 +146,10 @@ class Recorder:
 
     def abandon(self) -> None:
         """End without results: the file in the making is dropped, safe blocks stay. Does nothing after `finish`."""
-        self.writer.abort()
-        with contextlib.suppress(Exception):
-            if self.earlier is not None:
-                self.earlier.results.close()
-        if self.parts is not None:
-            self.parts.close(remove=not self.parts.safe)
+        with undisturbed():
+            self.writer.abort()
+            with contextlib.suppress(Exception):
+                if self.earlier is not None:
+                    self.earlier.results.close()
+            if self.parts is not None:
+                self.parts.close(remove=self.parts.worthless)

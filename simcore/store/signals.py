@@ -19,6 +19,7 @@ _Handler = Callable[[int, FrameType | None], object]
 def undisturbed() -> Iterator[None]:
     """Hold back the handlers of SIGINT and SIGTERM until the body has ended, then run those that were due.
 
+    If the body fails, its own error comes and the signals of that stretch are forgotten: the work is over anyway.
     What they raise comes from the end of the ``with`` statement: whoever makes something that must be removed makes it,
     and gives it its name, in the body, and has a ``try`` around the whole statement. Handlers run in the main thread
     only, so there is nothing to do in another one.

@@ -136,3 +136,5 @@ CASES = {
         Case("repair", Call("resume", {"repair": True, **TWO}), damaged(WITH_THETA), WITH_THETA),
     )
 }
+FINISHED = Case("resume of a finished file", Call("resume", TWO), finished(WHOLE), WHOLE)
+"""Nothing to compute, and so few events that kills before each of them would say little."""

@@ -25,6 +25,7 @@ import simcore
 from simcore.cli.interruption import Interruption, StoppedAtOnce
 from simcore.runner import RunInterrupted
 from simcore.store.parts import ASSEMBLING_NAME, parts_path, writer_of
+from tests.faults.cases import FINISHED
 from tests.faults.recovery import Stage, Stages, assert_undisturbed, go_on, shards
 from tests.faults.reporting import Tally
 
@@ -121,6 +122,14 @@ def test_a_signal_where_something_is_made(case: str, kind: str, every: int, stag
     lines = [line for line in lines_of(stage) if line[0] in MAKERS]
     assert {name for name, _ in lines} >= set(MAKERS) - {"runner/unfinished.py"}
     assert all(strike(stage, line, kind, tally) for line in lines[::every])
+
+
+def test_a_signal_where_nothing_is_left_to_do(tmp_path: Path, tally: Tally) -> None:
+    stage = Stage(FINISHED, tmp_path)
+    lines = [line for line in lines_of(stage) if line[0] in MAKERS]
+    own = [line for line in lines if line[0] == "runner/unfinished.py"]
+    assert len(own) > 20
+    assert all(strike(stage, line, "interrupt", tally) for line in [*own, *lines[::8]])
 
 
 @pytest.mark.long
