@@ -134,10 +134,10 @@ def test_a_signal_where_nothing_is_left_to_do(tmp_path: Path, tally: Tally) -> N
 
 @pytest.mark.long
 @pytest.mark.parametrize("case", ["run", "resume", "extend"])
-@pytest.mark.parametrize("kind", ["interrupt", "interrupt twice"])
-def test_a_signal_at_any_line(case: str, kind: str, stages: Stages, tally: Tally) -> None:
+@pytest.mark.parametrize(("kind", "begin"), [("interrupt", 0), ("interrupt twice", 1)])
+def test_a_signal_at_any_line(case: str, kind: str, begin: int, stages: Stages, tally: Tally) -> None:
     stage = stages(case)
     lines = lines_of(stage)
     assert len(lines) > 800
-    reached = [strike(stage, line, kind, tally) for line in lines]
+    reached = [strike(stage, line, kind, tally) for line in lines[begin::2]]
     assert reached.count(False) <= 5  # some depend on which thread was faster
