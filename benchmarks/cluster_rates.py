@@ -19,8 +19,9 @@ from typing import Any
 from simcore.runner.blocks import BLOCK_ROWS, compute_block
 from simcore.runner.memory import peak_memory_bytes
 from simcore.runner.request import PreparedRun, RunRequest, prepare
+from simcore.runner.run import new_writer
 from simcore.scenario import load_scenario
-from simcore.store import EncodedBlock, Writer
+from simcore.store import EncodedBlock
 from simcore.store.parts import Parts
 from simcore.store.recorder import Recorder
 from simcore.store.shards import write_shard
@@ -86,17 +87,7 @@ def merge(name: str, options: dict[str, Any], block: EncodedBlock, blocks: int, 
                 path = parts.shard_path(first * BLOCK_ROWS)
                 write_shard(path, prepared.rows_id, [moved(block, (first + k) * BLOCK_ROWS) for k in range(PER_SHARD)])
                 written += path.stat().st_size
-        head = prepared.head
-        writer = Writer(
-            target,
-            prepared.work.slots.layout,
-            replicates=head.replicates,
-            thetas=head.thetas,
-            attributes=head.attributes,
-            documents=head.documents,
-            store_theta=head.store_theta,
-            partial=parts.assembling,
-        )
+        writer = new_writer(prepared, parts)
         recorder = Recorder(writer, prepared.rows_id, parts)
         before, began, processor = peak_memory_bytes(), time.perf_counter(), time.process_time()
         for number in range(blocks):

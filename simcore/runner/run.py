@@ -190,23 +190,13 @@ def execute(
     before : mapping, optional
         Root attributes of the file that is replaced.
     """
-    request, head = prepared.request, prepared.head
+    request = prepared.request
     recorder: Recorder | None = None
     try:
         if not isinstance(workers, int):
             _ = workers.client  # starts workers of this machine, or fails, before anything is written
         with undisturbed():
-            writer = Writer(
-                None if parts is None else parts.target,
-                prepared.work.slots.layout,
-                replicates=head.replicates,
-                thetas=head.thetas,
-                attributes=head.attributes,
-                documents=head.documents,
-                store_theta=head.store_theta,
-                partial=None if parts is None else parts.assembling,
-                replace=replace,
-            )
+            writer = new_writer(prepared, parts, replace=replace)
             check_room = parts is not None and request.stopping is None
             recorder = Recorder(writer, prepared.rows_id, parts, earlier, damaged, check_room=check_room)
         if not isinstance(workers, int):
@@ -223,6 +213,22 @@ def execute(
                     f"{command('resume', parts.target)}"
                 ) from error.__cause__
         raise
+
+
+def new_writer(prepared: PreparedRun, parts: Parts | None, *, replace: bool = False) -> Writer:
+    """Return the file in the making of a prepared run: in its folder, or in memory without one."""
+    head = prepared.head
+    return Writer(
+        None if parts is None else parts.target,
+        prepared.work.slots.layout,
+        replicates=head.replicates,
+        thetas=head.thetas,
+        attributes=head.attributes,
+        documents=head.documents,
+        store_theta=head.store_theta,
+        partial=None if parts is None else parts.assembling,
+        replace=replace,
+    )
 
 
 def _stopping(
